@@ -1,0 +1,4 @@
+//! ipc-grade: a grader for processes and interprocess communication that grades what the kernel saw.
+//!
+//! Data flows one way: course → build → attempt → raw trace → canonical trace → judge → report.
+//! `ARCHITECTURE.md` is the map; each folder below is a layer, and `tests/layers.rs` holds who may use whom.

@@ -1,0 +1,3 @@
+//! The binary `ipc-grade`.
+
+fn main() {}
