@@ -1,0 +1,24 @@
+//! The vocabulary of the whole program: ids, seeds, drawn values, exercises, limits, signals.
+//!
+//! Architecture invariant: pure data. This layer opens no file, makes no system call and uses no other layer.
+
+pub mod code;
+pub mod diagnostic;
+pub mod exercise;
+pub mod ids;
+pub mod limits;
+pub mod peer;
+pub mod seed;
+pub mod signal;
+pub mod template;
+pub mod values;
+
+pub use code::Code;
+pub use diagnostic::Diagnostic;
+pub use exercise::{CheckKind, CheckSpec, Exercise, Invariant, PeerSpec, Scenario, Stdin, Track};
+pub use ids::{CheckId, ExerciseId, PeerName, RoleName, ScenarioId};
+pub use limits::Limits;
+pub use seed::{ScheduleSeed, Token, ValueSeed};
+pub use signal::Signal;
+pub use template::Template;
+pub use values::{Draw, Value, Values};
