@@ -4,3 +4,4 @@
 //! `ARCHITECTURE.md` is the map; each folder below is a layer, and `tests/layers.rs` holds who may use whom.
 
 pub mod model;
+pub mod trace;

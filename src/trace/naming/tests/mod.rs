@@ -1,0 +1,9 @@
+//! Raw events in, canonical events out, as one line each.
+
+mod channels;
+mod endings;
+mod objects;
+mod processes;
+mod properties;
+mod signals;
+mod support;

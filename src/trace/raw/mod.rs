@@ -1,0 +1,220 @@
+//! Raw events: what the kernel told the recorder, decoded but not yet named.
+//!
+//! Pids, descriptor numbers, addresses and identifiers stand here as the kernel gave them. Naming
+//! ([`super::naming`]) folds these into canonical events. The recorder emits an event when a call has *returned*, and
+//! before that one more ([`RawKind::Entered`]) when the thread went to sleep inside the call, so that bytes of a write
+//! that waits for room can be read before the write returns.
+
+mod call;
+
+pub use call::{Call, Disposition, SysvFamily};
+use serde::{Deserialize, Serialize};
+
+use super::Bytes;
+use super::canonical::{Ending, Site};
+use crate::model::Signal;
+
+/// A thread's id as the tracer sees it. A process is named by its first thread's.
+pub type Tid = i32;
+/// A process's or thread's id as the tracees see it, inside their pid namespace.
+pub type InnerPid = i32;
+/// A descriptor's number.
+pub type Fd = i32;
+
+/// One thing that the kernel told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawEvent {
+    /// The thread that it happened to.
+    pub tid: Tid,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: RawKind,
+    /// The learner's own source line, where the recorder was asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+}
+
+/// What happened to a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RawKind {
+    /// A process that the recorder itself started: the program, or a peer.
+    Started {
+        /// Its own view of its id.
+        inner: InnerPid,
+        /// The peer's name; none for the program under judgement.
+        peer: Option<String>,
+        /// Its working directory; paths below it are named relative to it.
+        cwd: String,
+        /// What it has open at the start.
+        descriptors: Vec<(Fd, RawFile)>,
+    },
+    /// A process or thread was made by this thread.
+    Forked {
+        /// Its first thread.
+        child: Tid,
+        /// Its own view of its id.
+        inner: InnerPid,
+        /// CLONE_THREAD: a thread of the same process.
+        thread: bool,
+        /// CLONE_FILES: one descriptor table for both.
+        shares_files: bool,
+        /// CLONE_SIGHAND: one table of dispositions for both.
+        shares_handlers: bool,
+    },
+    /// execve succeeded. If it was called by another thread than the first, that thread goes on under the first's id.
+    Exec {
+        /// The file, resolved.
+        path: String,
+        /// Its arguments, the first its own name.
+        args: Vec<String>,
+        /// The thread that called it, where that is not `tid`.
+        former: Option<Tid>,
+    },
+    /// A thread ended while others of its process may go on.
+    ThreadExited,
+    /// The process ended (its last thread did). The event's `tid` is the process's.
+    Exited {
+        /// How.
+        ending: Ending,
+    },
+    /// A signal reached the thread and was not a stop.
+    Delivered {
+        /// Which.
+        signal: Signal,
+        /// A handler begins to run.
+        handled: bool,
+        /// The sender as the tracees see it, where a process sent it (siginfo's si_pid; 0 is the kernel).
+        sender: InnerPid,
+    },
+    /// The thread went to sleep inside the call, or is held at its entry because it could not go on.
+    Entered {
+        /// With its arguments; results are not there yet.
+        call: Call,
+    },
+    /// The call came back.
+    Returned {
+        /// With its arguments and, where it succeeded, its results.
+        call: Call,
+        /// The value, or the errno as a positive number.
+        result: Result<i64, i32>,
+    },
+    /// Memory that several processes can see was changed since the last event, by this thread.
+    Stored {
+        /// Which memory.
+        file: RawFile,
+        /// Bytes from its start.
+        offset: u64,
+        /// What stands there now.
+        bytes: Bytes,
+    },
+    /// A peer looked at shared memory.
+    Loaded {
+        /// Which memory.
+        file: RawFile,
+        /// Bytes from its start.
+        offset: u64,
+        /// What stood there.
+        bytes: Bytes,
+    },
+    /// At its end the process's private memory held a value that the harness asked for.
+    Holds {
+        /// The value.
+        value: u64,
+        /// What other living processes of the learner's held at the same address.
+        elsewhere: Vec<(Tid, u64)>,
+    },
+    /// A peer's step was done, or met something else than it expected.
+    Step {
+        /// The step's index.
+        step: u32,
+        /// What it met instead.
+        instead: Option<String>,
+    },
+    /// A peer's `when` was answered; what made its facts true had happened in these threads, and comes before.
+    Resumed {
+        /// Raw events (their index in the recording) that made the facts true.
+        because: Vec<u32>,
+    },
+    /// The thread was stopped by a signal (SIGSTOP, SIGTSTP …) or goes on again.
+    Stopped {
+        /// By which signal; none when it goes on.
+        signal: Option<Signal>,
+    },
+}
+
+/// What a descriptor or mapping is open on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RawFile {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its path as the tracees see it; empty where it has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// With `ino` its identity while the run lasts (stat(2)).
+    pub dev: u64,
+    /// With `dev` its identity.
+    pub ino: u64,
+    /// Open for reading.
+    #[serde(default)]
+    pub read: bool,
+    /// Open for writing.
+    #[serde(default)]
+    pub write: bool,
+}
+
+/// What a file is, as far as the trace cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// An anonymous pipe.
+    Pipe,
+    /// A FIFO with a path.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A regular file.
+    Regular,
+    /// A folder.
+    Folder,
+    /// A terminal.
+    Terminal,
+    /// A POSIX shared memory object: a file directly below /dev/shm.
+    Shm,
+    /// Memory behind an anonymous or System V shared mapping, or a memfd.
+    Memory,
+    /// A POSIX message queue.
+    Queue,
+    /// eventfd, signalfd, timerfd, epoll, pidfd, inotify.
+    Anonymous,
+    /// Anything else: /dev/null, devices.
+    Other,
+}
+
+/// How a recording ended, beside what its events say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum RawEnd {
+    /// Every process of the learner's ended, or those that were left were ended with the run.
+    Finished,
+    /// Every thread waits in the call of its last [`RawKind::Entered`] or is stopped, and no timer is armed.
+    Blocked,
+    /// A limit was hit and the run was ended there.
+    Limit {
+        /// `processes`, `memory`, `output`, `files`, `cpu`, `steps`, `wall`.
+        limit: String,
+        /// The figure, with its unit.
+        figure: String,
+        /// Who was running, or over the limit.
+        tid: Option<Tid>,
+    },
+}
+
+/// A whole recording.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recording {
+    /// In the order in which they happened.
+    pub events: Vec<RawEvent>,
+    /// How it ended.
+    pub end: RawEnd,
+}
