@@ -4,4 +4,5 @@
 //! `ARCHITECTURE.md` is the map; each folder below is a layer, and `tests/layers.rs` holds who may use whom.
 
 pub mod model;
+pub mod pattern;
 pub mod trace;
