@@ -1,0 +1,177 @@
+//! H: the program did not come to its end, and nothing better explains it.
+
+use super::steps::Step;
+use super::words::list;
+use super::{Cause, Effect, Scene};
+use crate::judge::ProblemKind;
+use crate::model::{Code, Invariant};
+use crate::trace::{ObjectKind, RunEnd, Wait};
+
+pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
+    match &scene.trace().end {
+        RunEnd::Finished => None,
+        RunEnd::Deadlock { waits } => deadlock(scene, waits, true),
+        RunEnd::AllBlocked { waits } => deadlock(scene, waits, false),
+        RunEnd::Limit { limit, figure, life } => {
+            let who = life.filter(|life| scene.is_learner(*life)).map(|life| scene.who(life));
+            Some(over_the_limit(scene, limit, figure, &who.unwrap_or_else(|| "the program".to_owned())))
+        }
+    }
+    .into_iter()
+    .collect()
+}
+
+/// H001: all wait.
+fn deadlock(scene: &Scene<'_>, waits: &[Wait], proved: bool) -> Option<Cause> {
+    if !scene.holds(Invariant::Deadlock) {
+        return None;
+    }
+    // A process that waits in several threads is one that waits; the learner's come first.
+    let mut stuck: Vec<&Wait> = Vec::new();
+    for wait in waits {
+        if !stuck.iter().any(|other| other.life == wait.life) {
+            stuck.push(wait);
+        }
+    }
+    stuck.sort_by_key(|wait| !scene.is_learner(wait.life));
+    let names: Vec<String> = stuck.iter().map(|wait| scene.who(wait.life)).collect();
+    let message = match (proved, names.as_slice()) {
+        (false, _) => format!("all blocked: {} wait{}", list(&names), if names.len() == 1 { "s" } else { "" }),
+        (true, [one]) => format!("deadlock: {one} waits, and nothing can wake it"),
+        (true, [_, _]) => format!("deadlock: {} wait for each other", list(&names)),
+        (true, _) => format!("deadlock: {} all wait, and nothing can wake one of them", list(&names)),
+    };
+    let waiting: Vec<String> =
+        stuck.iter().map(|wait| format!("{} {}", scene.who(wait.life), waits_for(scene, wait))).collect();
+    let mut cause = Cause::at_the_end(Code::H001, scene.clean(), message)
+        .effect(Effect::Stops)
+        .explains(scene.unfinished())
+        .proved(proved)
+        .place(stuck.first().and_then(|wait| wait.site.clone()))
+        .saw(waiting.join("; "));
+    for wait in stuck.iter().skip(1).filter(|wait| scene.is_learner(wait.life)) {
+        cause = cause.also(wait.site.clone(), format!("{} is stuck here", scene.who(wait.life)));
+    }
+    if let Some(next) = next_step(scene) {
+        cause = cause.expected(next);
+    }
+    for wait in &stuck {
+        let who = scene.who(wait.life);
+        if let Some(line) = only(scene, wait, &who) {
+            cause = cause.why(line);
+        }
+    }
+    if !proved {
+        cause = cause.why("only somebody outside the run could wake them.");
+    }
+    Some(cause)
+}
+
+/// The first step that did not come.
+fn next_step(scene: &Scene<'_>) -> Option<String> {
+    let symptom = scene.symptoms.iter().find(|symptom| symptom.problem.kind == ProblemKind::Missing)?;
+    let step = Step::parse(symptom.problem.step.as_deref()?);
+    (symptom.source == crate::judge::check::Source::Trace)
+        .then(|| format!("{} {}", scene.who_of(&symptom.problem), step.predicate()))
+}
+
+/// `waits in read, for bytes from data`.
+fn waits_for(scene: &Scene<'_>, wait: &Wait) -> String {
+    let name = wait.object.map(|object| match scene.trace().object(object).kind {
+        ObjectKind::Pipe | ObjectKind::Socket => format!("the pipe {}", scene.name(object)),
+        _ => scene.name(object).to_owned(),
+    });
+    let name = name.as_deref().unwrap_or("somebody");
+    let child = wait.child.map_or_else(|| "a child".to_owned(), |child| scene.who(child));
+    match wait.call.as_str() {
+        "read" => format!("waits in read, for bytes from {name}"),
+        "write" => format!("waits in write, for room in {name}"),
+        "open" => format!("waits in open, for somebody to open the other end of {name}"),
+        "wait" => format!("waits in wait, for {child} to end"),
+        "receive" => format!("waits in receive, for a message in {name}"),
+        "send" => format!("waits in send, for room in {name}"),
+        "acquire" => format!("waits to acquire {name}"),
+        "pause" | "sigsuspend" | "sigwait" => format!("waits in {}, for a signal", wait.call),
+        "poll" => "waits in poll, for one of its descriptors".to_owned(),
+        "futex" => "waits in futex, for another thread or process to wake it".to_owned(),
+        "stopped" => "is stopped, for somebody to continue it".to_owned(),
+        "vfork" => "waits for the child that it made to run another program or end".to_owned(),
+        "when" => "waits for its next step".to_owned(),
+        other => format!("waits in {other}"),
+    }
+}
+
+/// Who alone could wake this one.
+fn only(scene: &Scene<'_>, wait: &Wait, who: &str) -> Option<String> {
+    let holders: Vec<String> = wait.holders.iter().map(|holder| scene.who(holder.life)).collect();
+    let (holders, has) = (list(&holders), if holders.len() == 1 { "has" } else { "have" });
+    let name = wait.object.map_or("it", |object| scene.name(object));
+    match wait.call.as_str() {
+        "wait" | "when" | "vfork" => None,
+        _ if wait.holders.is_empty() => Some(format!("nobody is left that could wake {who}.")),
+        "read" => Some(format!("only {holders} {has} a write end of {name} open.")),
+        "write" => Some(format!("only {holders} {has} a read end of {name} open.")),
+        "receive" | "send" => Some(format!("only {holders} {has} {name} open too.")),
+        _ => Some(format!("only {holders} could wake {who}.")),
+    }
+}
+
+/// H002: the run was ended at a limit. Limits other than of time and steps have no code of their own yet.
+fn over_the_limit(scene: &Scene<'_>, limit: &str, figure: &str, who: &str) -> Cause {
+    let (message, saw, why) = match limit {
+        "cpu" => (
+            format!("{who} never ends"),
+            format!("{who} is still computing after {figure} without a call"),
+            "it does not wait, it works: a loop has no end.",
+        ),
+        "steps" => (
+            format!("{who} never ends"),
+            format!("{who} is still running after {figure}"),
+            "it does not wait, it works: a loop of calls has no end.",
+        ),
+        "processes" => (
+            "too many processes".to_owned(),
+            format!("{who} reaches the limit of {figure}"),
+            "a fork in a loop, or in a child that runs on, makes ever more.",
+        ),
+        "memory" => (
+            format!("{who} takes too much memory"),
+            format!("{who} reaches the limit of {figure}"),
+            "something grows without an end.",
+        ),
+        "output" => (
+            "too much output".to_owned(),
+            format!("{who} reaches the limit of {figure}"),
+            "something is printed again and again.",
+        ),
+        "files" => (
+            "too much is written to files".to_owned(),
+            format!("{who} reaches the limit of {figure}"),
+            "something is written again and again.",
+        ),
+        "data" => (
+            "too much data".to_owned(),
+            format!("{who} reaches the limit of {figure} for what is written, read and stored"),
+            "something is carried or stored again and again.",
+        ),
+        "descriptors" => (
+            format!("{who} opens too many files"),
+            format!("{who} reaches the limit of {figure}"),
+            "what is opened in a loop must be closed in it.",
+        ),
+        "stopped" => (
+            format!("{who} is stopped and nobody continues it"),
+            format!("{who} is stopped ({figure})"),
+            "a stopped process goes on only when it gets SIGCONT.",
+        ),
+        _ => {
+            (format!("{who} never ends"), format!("{who} is still running after {figure}"), "the run was ended there.")
+        }
+    };
+    Cause::at_the_end(Code::H002, scene.clean(), message)
+        .effect(Effect::Stops)
+        .explains(scene.unfinished())
+        .expected(next_step(scene).unwrap_or_else(|| format!("{who} comes to its end")))
+        .saw(saw)
+        .why(why)
+}

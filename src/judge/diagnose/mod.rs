@@ -1,0 +1,218 @@
+//! From symptoms to causes.
+//!
+//! Each family of causes is a pure function from a [`Scene`] to [`Cause`]s. A cause says what it explains: symptoms, a
+//! hang, what is left behind. Choosing among them takes four steps:
+//!
+//! 1. A cause that only follows from another one goes ([`follows`]). What a crash leaves behind follows from the crash.
+//! 2. A hang that no cause explains is a cause of its own (H).
+//! 3. A symptom that no cause explains is a finding of its own (M006, T).
+//! 4. Findings are ordered: errors before advice, then by [`Family::rank`](crate::model::code::Family::rank), then what
+//!    stops a run before what spoils its data before what is left behind, then by the run. The first is *the* cause.
+
+mod detour;
+mod hangs;
+mod leaks;
+mod memory;
+mod pipes;
+mod processes;
+mod queues;
+mod scene;
+mod signals;
+pub(crate) mod steps;
+mod trace;
+mod words;
+
+use std::collections::BTreeSet;
+
+pub(crate) use scene::Scene;
+pub(crate) use words::first_difference;
+
+use super::{Finding, Severity};
+use crate::model::{CheckId, Code};
+use crate::trace::{EventId, Site};
+
+/// What was found, and what of the symptoms is paid for already.
+pub(crate) struct Diagnosis {
+    /// The most specific cause first.
+    pub(crate) findings: Vec<Finding>,
+    /// Symptoms that are the same fact as a finding of another check, and cost nothing besides: an `unlink` that is
+    /// missing and the name that is left behind.
+    pub(crate) paid: BTreeSet<usize>,
+}
+
+/// A finding, and what follows from it.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause {
+    finding: Finding,
+    effect: Effect,
+    /// Symptoms that it accounts for.
+    explains: BTreeSet<usize>,
+    /// A hang follows from it too.
+    hangs: bool,
+    /// It may itself be no more than what a crash left.
+    after_crash: bool,
+    /// Where in the run it happened.
+    at: EventId,
+}
+
+/// What a cause does to a run; the order breaks ties between causes of one rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Effect {
+    /// From here on nothing goes as it should.
+    Stops,
+    /// The run goes on, with other data than it should.
+    Spoils,
+    /// The run is over; something stays.
+    Leaves,
+}
+
+impl Cause {
+    /// An error that costs `check`, at an event of the run.
+    pub(crate) fn new(code: Code, check: CheckId, at: EventId, message: impl Into<String>) -> Self {
+        let finding = Finding {
+            code,
+            severity: Severity::Error,
+            check,
+            message: message.into(),
+            expected: None,
+            saw: None,
+            why: Vec::new(),
+            place: None,
+            also: Vec::new(),
+            diff: String::new(),
+            proved: false,
+        };
+        Self { finding, effect: Effect::Spoils, explains: BTreeSet::new(), hangs: false, after_crash: false, at }
+    }
+
+    /// At the end of the run.
+    pub(crate) fn at_the_end(code: Code, check: CheckId, message: impl Into<String>) -> Self {
+        Self::new(code, check, EventId(u32::MAX), message)
+    }
+
+    fn expected(mut self, text: impl Into<String>) -> Self {
+        self.finding.expected = Some(text.into());
+        self
+    }
+
+    fn saw(mut self, text: impl Into<String>) -> Self {
+        self.finding.saw = Some(text.into());
+        self
+    }
+
+    fn why(mut self, line: impl Into<String>) -> Self {
+        self.finding.why.push(line.into());
+        self
+    }
+
+    fn place(mut self, site: Option<Site>) -> Self {
+        self.finding.place = site;
+        self
+    }
+
+    fn also(mut self, site: Option<Site>, text: impl Into<String>) -> Self {
+        self.finding.also.extend(site.map(|site| (site, text.into())));
+        self
+    }
+
+    fn diff(mut self, expected: &[u8], saw: &[u8]) -> Self {
+        self.finding.diff = words::diff(expected, saw);
+        self
+    }
+
+    fn proved(mut self, proved: bool) -> Self {
+        self.finding.proved = proved;
+        self
+    }
+
+    fn advice_unless(mut self, error: bool) -> Self {
+        self.finding.severity = if error { Severity::Error } else { Severity::Advice };
+        self
+    }
+
+    fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self.hangs |= effect == Effect::Stops;
+        self
+    }
+
+    fn explains(mut self, symptoms: BTreeSet<usize>) -> Self {
+        self.explains.extend(symptoms);
+        self
+    }
+
+    /// A hang follows from it although the run goes on.
+    fn hangs(mut self) -> Self {
+        self.hangs = true;
+        self
+    }
+
+    fn after_crash(mut self, crashed: bool) -> Self {
+        self.after_crash = crashed;
+        self
+    }
+
+    fn is_error(&self) -> bool {
+        self.finding.severity == Severity::Error
+    }
+}
+
+/// Names the causes of what went wrong in a run.
+pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
+    let families = [
+        processes::causes,
+        pipes::causes,
+        detour::causes,
+        memory::causes,
+        queues::causes,
+        signals::causes,
+        leaks::causes,
+    ];
+    let mut causes: Vec<Cause> = families.iter().flat_map(|family| family(scene)).collect();
+    let all = causes.clone();
+    causes.retain(|cause| !all.iter().any(|other| follows(cause, other)));
+
+    if !causes.iter().any(|cause| cause.is_error() && cause.hangs) {
+        causes.extend(hangs::causes(scene));
+    }
+    let errors = || causes.iter().filter(|cause| cause.is_error());
+    let explained: BTreeSet<usize> = errors().flat_map(|cause| cause.explains.iter().copied()).collect();
+    let costly =
+        errors().filter(|cause| cause.effect != Effect::Leaves).flat_map(|cause| cause.explains.iter().copied());
+    let costly: BTreeSet<usize> = costly.collect();
+    let paid = &explained - &costly;
+
+    let left: BTreeSet<usize> = scene.those(|_| true).difference(&explained).copied().collect();
+    let wrong_values = memory::wrong_values(scene, &left);
+    let follow: BTreeSet<usize> = wrong_values.iter().flat_map(|cause| cause.explains.iter().copied()).collect();
+    causes.extend(wrong_values);
+    causes.extend(trace::differences(scene, &(&left - &follow)));
+    if causes.iter().any(|cause| cause.is_error() && cause.effect != Effect::Leaves) {
+        causes.retain(|cause| !cause.after_crash);
+    }
+    causes.extend(trace::luck(scene));
+
+    // Stable: where all else is equal, the order in which the causes were found.
+    causes.sort_by_key(|cause| (cause.finding.severity, cause.finding.code.family().rank(), cause.effect, cause.at));
+    Diagnosis { findings: causes.into_iter().map(|cause| cause.finding).collect(), paid }
+}
+
+/// Whether a cause is no more than a consequence of another.
+fn follows(cause: &Cause, from: &Cause) -> bool {
+    use Code::{F001, F003, F005, F006, F011, M001, M010, P002, P006, P009, S005};
+    if !from.is_error() {
+        return false;
+    }
+    match (cause.finding.code, from.finding.code) {
+        // Where each process has a pipe of its own, nobody reads what is written and nobody sees an end.
+        (F001 | F003, F011) => true,
+        // One that never got going has no wrong data and no data that went another way.
+        (F005 | P002 | P009, P006) => true,
+        (F005, F011 | P002 | P009) => true,
+        // A private mapping is the nearer reason.
+        (M010, M001) => true,
+        // Who waits at the end waits for what an earlier mishap has kept away.
+        (F001 | F006 | S005, _) => from.effect == Effect::Stops && from.at < cause.at,
+        _ => false,
+    }
+}

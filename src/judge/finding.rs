@@ -1,0 +1,106 @@
+//! What a verdict is made of.
+
+use serde::{Deserialize, Serialize};
+
+use super::matching::{LaneStep, Unforced};
+use crate::model::{CheckId, Code};
+use crate::trace::Site;
+
+/// The verdict on one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[must_use]
+pub struct Verdict {
+    /// One for each check of the exercise, in its order.
+    pub checks: Vec<CheckResult>,
+    /// What was found, the most specific cause first.
+    pub findings: Vec<Finding>,
+    /// The line of the expected trace where the run first differs from it, from 1.
+    pub differs_at: Option<u32>,
+    /// Required orders that held while nothing forced them; a replay with the first side held back would tell.
+    pub unforced: Vec<Unforced>,
+    /// The run beside the expected one, in the order of the run, for the picture of lanes.
+    pub lanes: Vec<LaneStep>,
+}
+
+impl Verdict {
+    /// The cause: the code of the first finding that costs points.
+    pub fn cause(&self) -> Option<Code> {
+        self.findings.iter().find(|finding| finding.severity == Severity::Error).map(|finding| finding.code)
+    }
+
+    /// Whether every check passed.
+    pub fn passed(&self) -> bool {
+        self.checks.iter().all(|check| check.status == CheckStatus::Pass)
+    }
+}
+
+/// A check's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Which check.
+    pub id: CheckId,
+    /// Its kind, as the course file writes it.
+    pub kind: String,
+    /// What came of it.
+    pub status: CheckStatus,
+    /// All of its points or 0.
+    pub points: u32,
+    /// What it is worth.
+    pub max_points: u32,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[must_use]
+pub enum CheckStatus {
+    /// As it should be.
+    Pass,
+    /// A finding cost its points.
+    Fail,
+    /// A check that it needs failed.
+    Skipped,
+    /// The grader or the machine failed; no statement about the learner.
+    Error,
+}
+
+/// Whether a finding costs points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[must_use]
+pub enum Severity {
+    /// It costs its check's points.
+    Error,
+    /// It costs nothing.
+    Advice,
+}
+
+/// One thing that was found.
+///
+/// Texts are what a student reads: short and plain, the fact first, the reason second, no blame. Values stand in them as
+/// in a Rust string (`"kettle\n"`), so that white space is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The cause.
+    pub code: Code,
+    /// Whether it costs points.
+    pub severity: Severity,
+    /// The check that it belongs to.
+    pub check: CheckId,
+    /// The fact in a line, without the code: `the child waits for ever for the end of the text`.
+    pub message: String,
+    /// What was expected.
+    pub expected: Option<String>,
+    /// What happened.
+    pub saw: Option<String>,
+    /// The reason, a line each.
+    pub why: Vec<String>,
+    /// The learner's own line; none until the recorder gives lines.
+    pub place: Option<Site>,
+    /// Other lines that matter, each with what it says of them.
+    pub also: Vec<(Site, String)>,
+    /// Where expected and seen bytes part, as a unified diff or two lines with a caret; empty where there is none.
+    pub diff: String,
+    /// Only true because nothing is left that could wake anybody, not because time ran out.
+    pub proved: bool,
+}
