@@ -6,4 +6,5 @@
 pub mod judge;
 pub mod model;
 pub mod pattern;
+pub mod report;
 pub mod trace;
