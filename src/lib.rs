@@ -3,6 +3,7 @@
 //! Data flows one way: course → build → attempt → raw trace → canonical trace → judge → report.
 //! `ARCHITECTURE.md` is the map; each folder below is a layer, and `tests/layers.rs` holds who may use whom.
 
+pub mod course;
 pub mod judge;
 pub mod model;
 pub mod pattern;
