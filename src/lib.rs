@@ -8,4 +8,5 @@ pub mod judge;
 pub mod model;
 pub mod pattern;
 pub mod report;
+pub mod sys;
 pub mod trace;

@@ -1,0 +1,249 @@
+//! x86-64: syscall(2), "Architecture calling conventions"; arch/x86/entry/syscalls/syscall_64.tbl in Linux.
+
+use super::{Invocation, PEER_CALL, Sys};
+
+/// AUDIT_ARCH_X86_64 (linux/audit.h): EM_X86_64, 64 bits, little-endian.
+pub const AUDIT_ARCH: u32 = 0xc000_003e;
+
+/// Calls from this number on are of the x32 interface, which the recorder does not decode.
+pub const FOREIGN_FROM: Option<u32> = Some(0x4000_0000);
+
+const AT_FDCWD: u64 = libc::AT_FDCWD as u64;
+
+/// A stopped thread's registers.
+#[derive(Debug, Clone, Copy)]
+pub struct Registers(libc::user_regs_struct);
+
+impl Registers {
+    /// All zero, to be filled.
+    pub(in crate::sys) fn zeroed() -> Self {
+        // SAFETY: user_regs_struct is plain numbers.
+        Self(unsafe { std::mem::zeroed() })
+    }
+
+    pub(in crate::sys) fn as_mut_ptr(&mut self) -> *mut libc::user_regs_struct {
+        &raw mut self.0
+    }
+
+    /// The number of the call that the thread is about to make or has made.
+    pub fn number(&self) -> i64 {
+        self.0.orig_rax as i64
+    }
+
+    /// The call's result at its exit: a value, or an errno below zero.
+    pub fn result(&self) -> i64 {
+        self.0.rax as i64
+    }
+
+    /// Takes the call away for now: the thread makes it again, after what is pending has been delivered to it.
+    pub fn make_again(&mut self) {
+        const LENGTH_OF_SYSCALL: u64 = 2;
+        self.0.rax = self.0.orig_rax;
+        self.0.orig_rax = u64::MAX;
+        self.0.rip -= LENGTH_OF_SYSCALL;
+    }
+
+    /// The stack pointer.
+    pub fn stack(&self) -> u64 {
+        self.0.rsp
+    }
+
+    /// Takes the call away: at its entry, it is not made and returns `result`.
+    pub fn skip(&mut self, result: i64) {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = result as u64;
+    }
+
+    /// Changes an argument of the call that is about to be made, in the call's own order.
+    pub fn set_arg(&mut self, index: usize, value: u64) {
+        match index {
+            0 => self.0.rdi = value,
+            1 => self.0.rsi = value,
+            2 => self.0.rdx = value,
+            3 => self.0.r10 = value,
+            4 => self.0.r8 = value,
+            _ => self.0.r9 = value,
+        }
+    }
+
+    /// The call in its modern form, if the recorder looks at it.
+    pub fn invocation(&self) -> Option<Invocation> {
+        let r = &self.0;
+        let raw = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
+        let number = self.number();
+        let (_, sys) = NUMBERS.iter().find(|(known, _)| *known == number)?;
+        let [a, b, c, d, ..] = raw;
+        let args = match number {
+            libc::SYS_open => [AT_FDCWD, a, b, c, 0, 0],
+            libc::SYS_creat => [AT_FDCWD, a, (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64, b, 0, 0],
+            libc::SYS_pipe => [a, 0, 0, 0, 0, 0],
+            libc::SYS_dup2 => [a, b, 0, 0, 0, 0],
+            libc::SYS_unlink => [AT_FDCWD, a, 0, 0, 0, 0],
+            libc::SYS_mknod => [AT_FDCWD, a, b, c, 0, 0],
+            libc::SYS_link => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
+            libc::SYS_rename => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
+            libc::SYS_renameat => [a, b, c, d, 0, 0],
+            // A pointer to a time where epoll_wait has a number of milliseconds; none is no end.
+            libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, 0, 0],
+            libc::SYS_eventfd => [a, 0, 0, 0, 0, 0],
+            libc::SYS_signalfd => [a, b, c, 0, 0, 0],
+            libc::SYS_epoll_create => [0; 6],
+            libc::SYS_inotify_init => [0; 6],
+            libc::SYS_accept => [a, b, c, 0, 0, 0],
+            libc::SYS_semop => [a, b, c, 0, 0, 0],
+            _ => raw,
+        };
+        Some(Invocation { sys: *sys, args })
+    }
+}
+
+/// Every call that the recorder looks at, old forms and new.
+pub const NUMBERS: &[(i64, Sys)] = &[
+    (libc::SYS_read, Sys::Read),
+    (libc::SYS_write, Sys::Write),
+    (libc::SYS_futex, Sys::Futex),
+    (libc::SYS_readv, Sys::Readv),
+    (libc::SYS_writev, Sys::Writev),
+    (libc::SYS_pread64, Sys::Pread),
+    (libc::SYS_pwrite64, Sys::Pwrite),
+    (libc::SYS_preadv, Sys::Preadv),
+    (libc::SYS_pwritev, Sys::Pwritev),
+    (libc::SYS_preadv2, Sys::Preadv),
+    (libc::SYS_pwritev2, Sys::Pwritev),
+    (libc::SYS_recvfrom, Sys::Recvfrom),
+    (libc::SYS_recvmsg, Sys::Recvmsg),
+    (libc::SYS_recvmmsg, Sys::Recvmmsg),
+    (libc::SYS_sendto, Sys::Sendto),
+    (libc::SYS_sendmsg, Sys::Sendmsg),
+    (libc::SYS_sendmmsg, Sys::Sendmmsg),
+    (libc::SYS_splice, Sys::Splice),
+    (libc::SYS_tee, Sys::Tee),
+    (libc::SYS_vmsplice, Sys::Vmsplice),
+    (libc::SYS_sendfile, Sys::Sendfile),
+    (libc::SYS_copy_file_range, Sys::CopyFileRange),
+    (libc::SYS_openat, Sys::Openat),
+    (libc::SYS_open, Sys::Openat),
+    (libc::SYS_creat, Sys::Openat),
+    (libc::SYS_openat2, Sys::Openat2),
+    (libc::SYS_close, Sys::Close),
+    (libc::SYS_close_range, Sys::CloseRange),
+    (libc::SYS_dup, Sys::Dup),
+    (libc::SYS_dup2, Sys::Dup3),
+    (libc::SYS_dup3, Sys::Dup3),
+    (libc::SYS_fcntl, Sys::Fcntl),
+    (libc::SYS_pipe, Sys::Pipe2),
+    (libc::SYS_pipe2, Sys::Pipe2),
+    (libc::SYS_socketpair, Sys::Socketpair),
+    (libc::SYS_socket, Sys::Socket),
+    (libc::SYS_connect, Sys::Connect),
+    (libc::SYS_accept, Sys::Accept),
+    (libc::SYS_accept4, Sys::Accept),
+    (libc::SYS_bind, Sys::Bind),
+    (libc::SYS_listen, Sys::Listen),
+    (libc::SYS_shutdown, Sys::Shutdown),
+    (libc::SYS_eventfd, Sys::Eventfd2),
+    (libc::SYS_eventfd2, Sys::Eventfd2),
+    (libc::SYS_signalfd, Sys::Signalfd4),
+    (libc::SYS_signalfd4, Sys::Signalfd4),
+    (libc::SYS_timerfd_create, Sys::TimerfdCreate),
+    (libc::SYS_timerfd_settime, Sys::TimerfdSettime),
+    (libc::SYS_epoll_create, Sys::EpollCreate1),
+    (libc::SYS_epoll_create1, Sys::EpollCreate1),
+    (libc::SYS_epoll_ctl, Sys::EpollCtl),
+    (libc::SYS_epoll_wait, Sys::EpollWait),
+    (libc::SYS_epoll_pwait, Sys::EpollWait),
+    (libc::SYS_epoll_pwait2, Sys::EpollWait),
+    (libc::SYS_poll, Sys::Poll),
+    (libc::SYS_ppoll, Sys::Ppoll),
+    (libc::SYS_select, Sys::Select),
+    (libc::SYS_pselect6, Sys::Pselect6),
+    (libc::SYS_memfd_create, Sys::MemfdCreate),
+    (libc::SYS_pidfd_open, Sys::PidfdOpen),
+    (libc::SYS_pidfd_send_signal, Sys::PidfdSendSignal),
+    (libc::SYS_inotify_init, Sys::InotifyInit1),
+    (libc::SYS_inotify_init1, Sys::InotifyInit1),
+    (libc::SYS_mmap, Sys::Mmap),
+    (libc::SYS_ftruncate, Sys::Ftruncate),
+    (libc::SYS_unlink, Sys::Unlinkat),
+    (libc::SYS_unlinkat, Sys::Unlinkat),
+    (libc::SYS_link, Sys::Linkat),
+    (libc::SYS_linkat, Sys::Linkat),
+    (libc::SYS_rename, Sys::Renameat2),
+    (libc::SYS_renameat, Sys::Renameat2),
+    (libc::SYS_renameat2, Sys::Renameat2),
+    (libc::SYS_mknod, Sys::Mknodat),
+    (libc::SYS_mknodat, Sys::Mknodat),
+    (libc::SYS_chdir, Sys::Chdir),
+    (libc::SYS_fchdir, Sys::Fchdir),
+    (libc::SYS_shmget, Sys::Shmget),
+    (libc::SYS_shmat, Sys::Shmat),
+    (libc::SYS_shmdt, Sys::Shmdt),
+    (libc::SYS_shmctl, Sys::Shmctl),
+    (libc::SYS_msgget, Sys::Msgget),
+    (libc::SYS_msgsnd, Sys::Msgsnd),
+    (libc::SYS_msgrcv, Sys::Msgrcv),
+    (libc::SYS_msgctl, Sys::Msgctl),
+    (libc::SYS_semget, Sys::Semget),
+    (libc::SYS_semop, Sys::Semtimedop),
+    (libc::SYS_semtimedop, Sys::Semtimedop),
+    (libc::SYS_semctl, Sys::Semctl),
+    (libc::SYS_mq_open, Sys::MqOpen),
+    (libc::SYS_mq_unlink, Sys::MqUnlink),
+    (libc::SYS_mq_timedsend, Sys::MqTimedsend),
+    (libc::SYS_mq_timedreceive, Sys::MqTimedreceive),
+    (libc::SYS_mq_notify, Sys::MqNotify),
+    (libc::SYS_rt_sigaction, Sys::RtSigaction),
+    (libc::SYS_rt_sigprocmask, Sys::RtSigprocmask),
+    (libc::SYS_rt_sigtimedwait, Sys::RtSigtimedwait),
+    (libc::SYS_rt_sigqueueinfo, Sys::RtSigqueueinfo),
+    (libc::SYS_rt_sigsuspend, Sys::RtSigsuspend),
+    (libc::SYS_rt_sigreturn, Sys::RtSigreturn),
+    (libc::SYS_kill, Sys::Kill),
+    (libc::SYS_tkill, Sys::Tkill),
+    (libc::SYS_tgkill, Sys::Tgkill),
+    (libc::SYS_rt_tgsigqueueinfo, Sys::Tgkill),
+    (libc::SYS_pause, Sys::Pause),
+    (libc::SYS_setitimer, Sys::Setitimer),
+    (libc::SYS_alarm, Sys::Alarm),
+    (libc::SYS_timer_settime, Sys::TimerSettime),
+    (libc::SYS_fork, Sys::Fork),
+    (libc::SYS_vfork, Sys::Vfork),
+    (libc::SYS_clone, Sys::Clone),
+    (libc::SYS_clone3, Sys::Clone3),
+    (libc::SYS_execve, Sys::Execve),
+    (libc::SYS_execveat, Sys::Execveat),
+    (libc::SYS_wait4, Sys::Wait4),
+    (libc::SYS_waitid, Sys::Waitid),
+    (libc::SYS_futex_waitv, Sys::FutexWaitv),
+    (libc::SYS_nanosleep, Sys::Nanosleep),
+    (libc::SYS_clock_nanosleep, Sys::ClockNanosleep),
+    (libc::SYS_sched_yield, Sys::SchedYield),
+    (libc::SYS_clock_gettime, Sys::ClockGettime),
+    (libc::SYS_gettimeofday, Sys::Gettimeofday),
+    (libc::SYS_time, Sys::Time),
+    (libc::SYS_flock, Sys::Flock),
+    (libc::SYS_restart_syscall, Sys::RestartSyscall),
+    (libc::SYS_getrandom, Sys::Getrandom),
+    (libc::SYS_setsid, Sys::Setsid),
+    (libc::SYS_setpgid, Sys::Setpgid),
+    (PEER_CALL, Sys::Peer),
+    (libc::SYS_ptrace, Sys::Ptrace),
+    (libc::SYS_process_vm_readv, Sys::ProcessVmReadv),
+    (libc::SYS_process_vm_writev, Sys::ProcessVmWritev),
+    (libc::SYS_pidfd_getfd, Sys::PidfdGetfd),
+    (libc::SYS_unshare, Sys::Unshare),
+    (libc::SYS_setns, Sys::Setns),
+    (libc::SYS_mount, Sys::Mount),
+    (libc::SYS_umount2, Sys::Umount2),
+    (libc::SYS_pivot_root, Sys::PivotRoot),
+    (libc::SYS_chroot, Sys::Chroot),
+    (libc::SYS_bpf, Sys::Bpf),
+    (libc::SYS_keyctl, Sys::Keyctl),
+    (libc::SYS_add_key, Sys::AddKey),
+    (libc::SYS_request_key, Sys::RequestKey),
+    (libc::SYS_userfaultfd, Sys::Userfaultfd),
+    (libc::SYS_perf_event_open, Sys::PerfEventOpen),
+    (libc::SYS_seccomp, Sys::Seccomp),
+    (libc::SYS_personality, Sys::Personality),
+    (libc::SYS_io_uring_setup, Sys::IoUringSetup),
+];

@@ -1,0 +1,75 @@
+//! Reading and writing another process's memory (process_vm_readv(2), /proc/PID/mem).
+
+use std::fs::{File, OpenOptions};
+use std::io::IoSliceMut;
+use std::os::unix::fs::FileExt;
+
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::Pid;
+
+const PAGE: u64 = 4096;
+
+/// Reads up to `buffer.len()` bytes at `addr`; fewer where the memory ends before.
+///
+/// # Errors
+/// EFAULT where not even the first byte is there; ESRCH; EPERM.
+pub fn read(tid: i32, addr: u64, buffer: &mut [u8]) -> nix::Result<usize> {
+    if buffer.is_empty() {
+        return Ok(0);
+    }
+    let remote = RemoteIoVec { base: addr as usize, len: buffer.len() };
+    process_vm_readv(Pid::from_raw(tid), &mut [IoSliceMut::new(buffer)], &[remote])
+}
+
+/// Reads `len` bytes at `addr`, or as many as are there.
+pub fn read_vec(tid: i32, addr: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    let got = read(tid, addr, &mut bytes).unwrap_or(0);
+    bytes.truncate(got);
+    bytes
+}
+
+/// Reads a number of this machine's byte order.
+pub fn read_u64(tid: i32, addr: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (read(tid, addr, &mut bytes) == Ok(8)).then(|| u64::from_ne_bytes(bytes))
+}
+
+/// Reads a number of this machine's byte order.
+pub fn read_u32(tid: i32, addr: u64) -> Option<u32> {
+    let mut bytes = [0; 4];
+    (read(tid, addr, &mut bytes) == Ok(4)).then(|| u32::from_ne_bytes(bytes))
+}
+
+/// Reads a text that ends with a zero byte, at most `most` bytes of it.
+pub fn read_text(tid: i32, addr: u64, most: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    while text.len() < most {
+        // Never across a page in one read: the next one may be missing where the text ends in this one.
+        let at = addr + text.len() as u64;
+        let room = ((PAGE - at % PAGE) as usize).min(most - text.len());
+        let part = read_vec(tid, at, room);
+        if let Some(end) = part.iter().position(|byte| *byte == 0) {
+            text.extend_from_slice(&part[..end]);
+            return text;
+        }
+        if part.len() < room {
+            text.extend_from_slice(&part);
+            return text;
+        }
+        text.extend_from_slice(&part);
+    }
+    text
+}
+
+/// Writes into a tracee's memory, also where the page is read-only there.
+///
+/// # Errors
+/// What opening or writing /proc/PID/mem says.
+pub fn write(tid: i32, addr: u64, bytes: &[u8]) -> std::io::Result<()> {
+    open(tid)?.write_all_at(bytes, addr)
+}
+
+fn open(tid: i32) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(format!("/proc/{tid}/mem"))
+}

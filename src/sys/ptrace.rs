@@ -1,0 +1,112 @@
+//! ptrace(2), the calls that the recorder uses, with every signal number.
+//!
+//! All of them must be called by the thread that seized the tracee, and all but [`seize`] and [`interrupt`] while it is
+//! stopped; otherwise they fail with ESRCH, which is also the answer for a tracee that was killed meanwhile.
+
+use nix::errno::Errno;
+
+use super::arch::Registers;
+use crate::model::Signal;
+
+/// What [`seize`] asks for: seccomp, fork, exec and exit stops, syscall stops that cannot be taken for SIGTRAP, and that
+/// the kernel kills the tracee when this process dies.
+const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEVFORKDONE
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACEEXIT
+    | libc::PTRACE_O_EXITKILL;
+
+fn request(request: libc::c_uint, tid: i32, data: usize) -> nix::Result<()> {
+    // SAFETY: these requests take numbers, no pointers into our memory.
+    Errno::result(unsafe { libc::ptrace(request, tid, 0usize, data) }).map(drop)
+}
+
+/// Attaches without stopping; the tracee's future children and threads come along.
+///
+/// # Errors
+/// EPERM where the machine does not allow it (ptrace(2), Yama; or another tracer has it), ESRCH.
+pub fn seize(tid: i32) -> nix::Result<()> {
+    request(libc::PTRACE_SEIZE, tid, OPTIONS as usize)
+}
+
+/// Lets it run to its next stop of interest, with a signal to deliver.
+///
+/// # Errors
+/// ESRCH.
+pub fn cont(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
+    request(libc::PTRACE_CONT, tid, signal.map_or(0, Signal::number) as usize)
+}
+
+/// Lets it run to the exit of the system call that it is about to make, or to any stop before.
+///
+/// # Errors
+/// ESRCH.
+pub fn cont_to_exit(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
+    request(libc::PTRACE_SYSCALL, tid, signal.map_or(0, Signal::number) as usize)
+}
+
+/// Leaves it in its group-stop, so that SIGCONT can end it.
+///
+/// # Errors
+/// ESRCH; EIO where it is in no group-stop.
+pub fn listen(tid: i32) -> nix::Result<()> {
+    request(libc::PTRACE_LISTEN, tid, 0)
+}
+
+/// Stops it where it is: a [`super::wait::Stop::Trap`] follows.
+///
+/// # Errors
+/// ESRCH.
+pub fn interrupt(tid: i32) -> nix::Result<()> {
+    request(libc::PTRACE_INTERRUPT, tid, 0)
+}
+
+/// The new child's id after a fork event, the former thread id after an exec.
+///
+/// # Errors
+/// ESRCH.
+pub fn event_message(tid: i32) -> nix::Result<i32> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: PTRACE_GETEVENTMSG writes one unsigned long, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, 0usize, &raw mut message) })?;
+    Ok(message as i32)
+}
+
+/// The sender of the signal that the tracee stopped for, in the tracee's own numbering; 0 is the kernel.
+///
+/// # Errors
+/// ESRCH, EINVAL where it is in no signal-delivery-stop.
+pub fn signal_sender(tid: i32) -> nix::Result<i32> {
+    // SAFETY: siginfo_t is plain data, for which zeroes are valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: PTRACE_GETSIGINFO writes one siginfo_t, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, 0usize, &raw mut info) })?;
+    // Only kill, sigqueue and tkill name a sender (sigaction(2)); for SIGCHLD si_pid is the child.
+    let sent = matches!(info.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ);
+    // SAFETY: for these codes the kernel filled in si_pid.
+    Ok(if sent { unsafe { info.si_pid() } } else { 0 })
+}
+
+/// The registers.
+///
+/// # Errors
+/// ESRCH.
+pub fn registers(tid: i32) -> nix::Result<Registers> {
+    let mut registers = Registers::zeroed();
+    // SAFETY: PTRACE_GETREGS writes one user_regs_struct, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETREGS, tid, 0usize, registers.as_mut_ptr()) })?;
+    Ok(registers)
+}
+
+/// Sets the registers.
+///
+/// # Errors
+/// ESRCH.
+pub fn set_registers(tid: i32, registers: &mut Registers) -> nix::Result<()> {
+    // SAFETY: PTRACE_SETREGS reads one user_regs_struct, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_SETREGS, tid, 0usize, registers.as_mut_ptr()) }).map(drop)
+}

@@ -1,0 +1,104 @@
+//! A seccomp filter that stops a tracee at the calls of interest (seccomp(2)), built without any library's policy.
+
+use nix::errno::Errno;
+
+use super::arch;
+
+/// One instruction of classic BPF, ready to hand to the kernel after a fork.
+pub type Instruction = libc::sock_filter;
+
+const fn statement(code: u32, k: u32) -> Instruction {
+    Instruction { code: code as u16, jt: 0, jf: 0, k }
+}
+
+const fn jump(code: u32, k: u32, jt: u8, jf: u8) -> Instruction {
+    Instruction { code: code as u16, jt, jf, k }
+}
+
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const HAS_BITS: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+
+/// Offsets into struct seccomp_data (seccomp(2)).
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+const fn low_half_of_arg(index: u32) -> u32 {
+    16 + 8 * index
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The tracer decides; without one the call fails with ENOSYS.
+    Trace(i64),
+    /// The tracer decides where this argument (its low 32 bits) has one of these bits, or lacks all of those.
+    TraceIf {
+        /// The call.
+        number: i64,
+        /// The argument's index.
+        arg: u32,
+        /// Stop where one of these is set …
+        any: u32,
+        /// … or where none of these is.
+        unless: u32,
+    },
+    /// It fails with this error and nobody stops.
+    Fail(i64, i32),
+}
+
+/// Builds the filter: foreign architectures end the process, what no rule names goes through at full speed.
+pub fn build(rules: &[Rule]) -> Vec<Instruction> {
+    let mut program = vec![
+        statement(LOAD, ARCH),
+        jump(EQUAL, arch::AUDIT_ARCH, 1, 0),
+        statement(RETURN, libc::SECCOMP_RET_KILL_PROCESS),
+        statement(LOAD, NUMBER),
+    ];
+    if let Some(foreign) = arch::FOREIGN_FROM {
+        // x32 calls have numbers of their own on the same architecture. -1 is a call that a tracer took away.
+        program.push(jump(EQUAL, u32::MAX, 2, 0));
+        program.push(jump(AT_LEAST, foreign, 0, 1));
+        program.push(statement(RETURN, libc::SECCOMP_RET_KILL_PROCESS));
+    }
+    for rule in rules {
+        match *rule {
+            Rule::Trace(number) => {
+                program.push(jump(EQUAL, number as u32, 0, 1));
+                program.push(statement(RETURN, libc::SECCOMP_RET_TRACE));
+            }
+            Rule::Fail(number, errno) => {
+                program.push(jump(EQUAL, number as u32, 0, 1));
+                program.push(statement(RETURN, libc::SECCOMP_RET_ERRNO | errno as u32));
+            }
+            Rule::TraceIf { number, arg, any, unless } => {
+                program.push(jump(EQUAL, number as u32, 0, 5));
+                program.push(statement(LOAD, low_half_of_arg(arg)));
+                program.push(jump(HAS_BITS, any, 1, 0));
+                program.push(jump(HAS_BITS, unless, 1, 0));
+                program.push(statement(RETURN, libc::SECCOMP_RET_TRACE));
+                program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+            }
+        }
+    }
+    program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    program
+}
+
+/// Sets no_new_privs and installs the filter on this thread, for ever, with all that it forks or execs.
+///
+/// Async-signal-safe: to be called between fork and exec.
+///
+/// # Errors
+/// What prctl(2) or seccomp(2) say.
+pub fn install(program: &[Instruction]) -> nix::Result<()> {
+    // SAFETY: numbers only.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: `filter` and the instructions live through the call; the kernel copies and only reads them.
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, std::ptr::from_ref(&filter))
+    })
+    .map(drop)
+}
