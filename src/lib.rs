@@ -8,5 +8,6 @@ pub mod judge;
 pub mod model;
 pub mod pattern;
 pub mod report;
+pub mod sandbox;
 pub mod sys;
 pub mod trace;

@@ -1,0 +1,246 @@
+//! The worker's side of an attempt: start the box, let its roots go, end it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::CloneFlags;
+use nix::unistd::pipe2;
+
+use super::enter::entered;
+use super::error::{SandboxError, Step};
+use super::stub;
+use super::wire::{Message, Received, Receiver, channel};
+use crate::model::Limits;
+use crate::sys::process::{Side, clone_into, kill_by_pidfd};
+use crate::sys::ptrace;
+use crate::sys::seccomp::Instruction;
+use crate::sys::wait::{Status, wait};
+
+/// How long init and the roots may be silent while the box is built: mounts and forks, no program's code.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the kernel may take to end what SIGKILL has reached.
+const LAST_BREATH: Duration = Duration::from_secs(10);
+
+/// What is to run in the box.
+pub struct Spec {
+    /// The program's file on the host; it must be executable for everybody.
+    pub program: PathBuf,
+    /// Its name in the box, which is its `argv[0]` too: a file name.
+    pub name: String,
+    /// Its arguments, without its name.
+    pub args: Vec<Vec<u8>>,
+    /// Its environment, `NAME=value`.
+    pub env: Vec<Vec<u8>>,
+    /// Its standard input, output and error.
+    pub streams: [OwnedFd; 3],
+    /// The processes that stand beside it, forked before it in this order.
+    pub peers: Vec<PeerSpec>,
+    /// What it may use.
+    pub limits: Limits,
+    /// The seccomp filter of all roots; none is installed where it is empty.
+    pub filter: Vec<Instruction>,
+}
+
+/// A process of ours beside the program.
+pub struct PeerSpec {
+    /// For whoever looks at [`RootHandle::name`].
+    pub name: String,
+    /// Descriptors that it, and no other root, gets.
+    pub keep: Vec<OwnedFd>,
+    /// What it does when it is let go; the answer is its exit status. It runs in a process of its own, which ends when
+    /// it returns or panics. Only what is in [`PeerStart`] is open there, besides /dev/null as 0, 1 and 2.
+    pub run: Box<dyn FnOnce(PeerStart) -> u8>,
+}
+
+/// What a peer starts with.
+#[derive(Debug)]
+pub struct PeerStart {
+    /// The program's process id, as the peer sees it.
+    pub program: i32,
+    /// [`PeerSpec::keep`].
+    pub kept: Vec<OwnedFd>,
+}
+
+/// A process that the box was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootHandle {
+    /// The peer's name; none for the program.
+    pub name: Option<String>,
+    /// Its id, as the worker sees it.
+    pub outer: i32,
+    /// Its id, as it sees it itself.
+    pub inner: i32,
+}
+
+/// A started box: its roots stand and wait to be let go.
+///
+/// Whatever becomes of it, it takes its processes with it: dropping it is [`Launch::end`] without the answer.
+#[derive(Debug)]
+pub struct Launch {
+    roots: Vec<RootHandle>,
+    go: Vec<File>,
+    init: Init,
+    messages: Receiver,
+}
+
+/// Pid 1 of the box; reaped once `ended`.
+#[derive(Debug)]
+struct Init {
+    pid: i32,
+    pidfd: OwnedFd,
+    /// Init ends when the last copy of this is closed.
+    lifeline: Option<OwnedFd>,
+    ended: bool,
+}
+
+/// Starts the box of one attempt.
+///
+/// The descriptors in `spec` are closed in this process when it returns.
+///
+/// # Errors
+/// What the machine does not give, or a program that cannot be opened; the box is gone again then.
+pub fn launch(spec: Spec) -> Result<Launch, SandboxError> {
+    let person = entered()?;
+    if spec.name.is_empty() || spec.name == "." || spec.name == ".." || spec.name.contains(['/', '\0']) {
+        return Err(SandboxError::BadName(spec.name));
+    }
+    let names: Vec<_> = spec.peers.iter().map(|peer| Some(peer.name.clone())).chain([None]).collect();
+    let failed = |errno| SandboxError::step(Step::Channels, errno);
+    let (sender, messages) = channel(PATIENCE).map_err(failed)?;
+    let (until, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
+    let mut waits = Vec::new();
+    let mut go = Vec::new();
+    for _root in &names {
+        let (wait_for, write) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
+        waits.push(wait_for);
+        go.push(File::from(write));
+    }
+    let namespaces = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
+    let init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
+        Side::Child => stub::init(spec, person, sender, until, waits),
+        Side::Parent((pid, pidfd)) => Init { pid, pidfd, lifeline: Some(lifeline), ended: false },
+    };
+    // Ours must go, or the messages would never end, and a reader of the program's output would never see it end.
+    drop((spec, sender, until, waits));
+    let mut launch = Launch { roots: Vec::new(), go, init, messages };
+    let mut standing = vec![None; names.len()];
+    let mut ready = false;
+    loop {
+        match launch.messages.receive().map_err(failed)? {
+            Received::Message(Message::Standing { index, inner }, outer) => {
+                let place = usize::try_from(index).ok().and_then(|index| standing.get_mut(index));
+                *place.ok_or(SandboxError::Lost)? = Some((outer, inner));
+            }
+            Received::Message(Message::Ready, _) => ready = true,
+            Received::Message(Message::Failed(failure), _) => return Err(failure.into()),
+            Received::Nothing => return Err(SandboxError::Late(PATIENCE)),
+            Received::End => return Err(SandboxError::Lost),
+        }
+        if ready && standing.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    launch.roots = names
+        .into_iter()
+        .zip(standing.into_iter().flatten())
+        .map(|(name, (outer, inner))| RootHandle { name, outer, inner })
+        .collect();
+    Ok(launch)
+}
+
+impl Launch {
+    /// The processes that wait to be let go: the peers in order, then the program.
+    pub fn roots(&self) -> &[RootHandle] {
+        &self.roots
+    }
+
+    /// Lets the roots go; more calls do nothing.
+    ///
+    /// # Errors
+    /// EPIPE where a root is gone already.
+    pub fn go(&mut self) -> io::Result<()> {
+        let program = self.roots.last().map_or(0, |root| root.inner);
+        for mut go in self.go.drain(..) {
+            go.write_all(&program.to_ne_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What a root said that could not start after it was let go: exec or the filter failed.
+    pub fn failure(&self) -> Option<SandboxError> {
+        match self.messages.look() {
+            Ok(Received::Message(Message::Failed(failure), _)) => Some(failure.into()),
+            _ => None,
+        }
+    }
+
+    /// Ends every process of the box and waits until they are gone.
+    ///
+    /// Reaps every child and tracee of the calling thread that ends meanwhile: a worker has no others.
+    ///
+    /// # Errors
+    /// [`SandboxError::Left`] where the kernel does not end them; what [`Launch::failure`] would say.
+    pub fn end(mut self) -> Result<(), SandboxError> {
+        let failure = self.failure();
+        self.init.end()?;
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Init {
+    /// Kills pid 1, and with it all of its namespace (pid_namespaces(7)); waits for the last of them.
+    fn end(&mut self) -> Result<(), SandboxError> {
+        if self.ended {
+            return Ok(());
+        }
+        // ESRCH: it ended by itself and waits to be reaped.
+        let _already = kill_by_pidfd(self.pidfd.as_fd());
+        self.lifeline = None;
+        let deadline = Instant::now() + LAST_BREATH;
+        loop {
+            // Init becomes a zombie only when the others are reaped; tracees wait for their tracer, this thread, to do it.
+            while let Some((pid, status)) = next_change() {
+                match status {
+                    // It stopped on its way to the end (PTRACE_EVENT_EXIT).
+                    Status::Stopped(_) => {
+                        let _gone = ptrace::cont(pid, None);
+                    }
+                    Status::Exited(_) | Status::Killed(_) if pid == self.pid => {
+                        self.ended = true;
+                        return Ok(());
+                    }
+                    Status::Exited(_) | Status::Killed(_) => {}
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(SandboxError::Left(LAST_BREATH));
+            }
+            // There is no descriptor for "a tracee has ended", so this looks again after 2 ms where the pidfd is silent.
+            let mut ends = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+            let _interrupted = poll(&mut ends, PollTimeout::from(2u8));
+        }
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        let _left = self.end();
+    }
+}
+
+/// What happened to a child or tracee of this thread since the last look.
+fn next_change() -> Option<(i32, Status)> {
+    loop {
+        match wait(None, false) {
+            Err(Errno::EINTR) => {}
+            answer => return answer.ok().flatten(),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Limits of the program and of all that it forks (setrlimit(2)).
+
+use std::path::Path;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::model::Limits;
+use crate::sys::namespace::write_once;
+
+/// Descriptors of a process.
+const DESCRIPTORS: u64 = 256;
+
+/// A thread's stack, the first's in particular.
+const STACK_MIB: u64 = 8;
+
+/// Sets the program's limits on this process.
+///
+/// The processes of the attempt are counted exactly by the recorder, whose outcome names the figure; the limit here
+/// is the wall behind that, and only there where the kernel counts by user namespace (Linux 5.14): before, it would
+/// count all that the user runs on the machine.
+pub(super) fn apply(limits: &Limits) -> nix::Result<()> {
+    let mib = |count: u64| count.saturating_mul(1 << 20);
+    lower(Resource::RLIMIT_AS, mib(limits.memory_mib))?;
+    lower(Resource::RLIMIT_FSIZE, mib(limits.files_mib))?;
+    lower(Resource::RLIMIT_STACK, mib(STACK_MIB))?;
+    lower(Resource::RLIMIT_NOFILE, DESCRIPTORS)?;
+    lower(Resource::RLIMIT_CORE, 0)?;
+    if counts_by_namespace() {
+        lower(Resource::RLIMIT_NPROC, processes(limits))?;
+    }
+    // Where memory runs out, the program goes before the grader (proc_pid_oom_score_adj(5)); a wish, no bound.
+    let _unwished = write_once(Path::new("/proc/self/oom_score_adj"), "1000");
+    Ok(())
+}
+
+/// How many processes and threads the box allows at the very most.
+fn processes(limits: &Limits) -> u64 {
+    u64::from(limits.processes).saturating_mul(4).max(64)
+}
+
+/// Sets the soft and the hard limit, as far as the hard one allows.
+fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
+}
+
+fn counts_by_namespace() -> bool {
+    let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+    release.is_ok_and(|release| version(&release) >= (5, 14))
+}
+
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for (release, expected) in
+            [("6.1.0-13-amd64", (6, 1)), ("5.15.153.1-microsoft-standard-WSL2", (5, 15)), ("5.9", (5, 9)), ("", (0, 0))]
+        {
+            assert_eq!(version(release), expected, "{release}");
+        }
+    }
+}

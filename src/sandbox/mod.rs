@@ -1,0 +1,72 @@
+//! The box: namespaces and limits around one attempt, so that nothing of it meets another or stays behind.
+//!
+//! Architecture invariant: knows no exercise, no trace and no verdict. It starts processes that wait to be let go, and
+//! ends them; who records them, and what the peers do, is somebody else's.
+//!
+//! # Theory of operation
+//!
+//! The *worker* is the process that calls; it has one thread. [`enter`] moves it, once, into a user, a mount, a network
+//! (loopback down) and a UTS namespace of its own, in which it is root and may make more.
+//!
+//! For each attempt [`launch`] clones *init* into new pid, mount and IPC namespaces, where it is pid 1. It builds the
+//! root (`root.rs`), forks the *roots*, peers first and in order, the program last, closes all that it has open but
+//! the *lifeline*, says that it is ready, and sleeps reading that pipe. It ignores SIGCHLD: whoever is orphaned into
+//! its care is reaped by the kernel.
+//!
+//! Each root becomes an ordinary user without capabilities in a user namespace of its own, closes what is not its
+//! own, says by a message (its sender's id, as the worker sees it, comes with SCM_CREDENTIALS) that it stands, and
+//! sleeps reading its *go* pipe. There the recorder seizes it. [`Launch::go`] writes the program's id (as peers see
+//! it) into every go pipe; a root then installs the filter and execs, or runs the peer's code.
+//!
+//! ```text
+//! worker ──lifeline──► init (1)         messages: init and roots ──► worker
+//!   └────go──────────► peers 700001 …
+//!   └────go──────────► program 700001 + peers
+//! ```
+//!
+//! Who ends: [`Launch::end`] kills init by its pidfd, and the kernel kills all else in the pid namespace and holds
+//! init's end back until the last of them is reaped. Dropping a [`Launch`] does the same; so does the worker's death,
+//! when the lifeline comes to its end. A root whose go pipe ends before it was let go exits.
+
+mod enter;
+mod error;
+mod launch;
+mod limits;
+pub mod probe;
+mod root;
+mod stub;
+mod wire;
+
+pub use enter::enter;
+pub use error::{SandboxError, Step};
+pub use launch::{Launch, PeerSpec, PeerStart, RootHandle, Spec, launch};
+
+use serde::{Deserialize, Serialize};
+
+/// What stands between a program and the machine; stated with every result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// The box of this module: its own namespaces of every kind but cgroup and time, and limits by process.
+    Namespaces,
+    /// Nothing: the program ran where it stood.
+    None,
+}
+
+impl Isolation {
+    /// The word of reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The working directory of every root, inside the box.
+pub const WORK_FOLDER: &str = "/work";
+
+/// The first id that a root may get: high, so that no drawn number looks like a process id.
+///
+/// Where the machine's ids end below it, they start as high as they can.
+pub const FIRST_PID: i32 = 700_001;

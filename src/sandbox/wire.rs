@@ -1,0 +1,178 @@
+//! Messages from init and the roots to the worker: one packet each, small enough to go in one piece.
+
+use std::io::IoSliceMut;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recvmsg, send, setsockopt,
+    socketpair, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use super::error::Step;
+
+/// What init and the roots have to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    /// A root stands on its go pipe.
+    Standing {
+        /// Its place among the roots.
+        index: i32,
+        /// Its id as it sees it itself.
+        inner: i32,
+    },
+    /// Init has forked every root and closed what is theirs.
+    Ready,
+    /// Something failed, and its teller ends.
+    Failed(Failure),
+}
+
+/// A step that failed in init or in a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) step: Step,
+    pub(super) errno: Errno,
+    pub(super) subject: String,
+}
+
+impl Failure {
+    /// For `map_err`.
+    pub(super) fn at(step: Step) -> impl Fn(Errno) -> Self {
+        move |errno| Self { step, errno, subject: String::new() }
+    }
+
+    /// For `map_err`, with what the step was about.
+    pub(super) fn about<'a>(step: Step, subject: &'a str) -> impl Fn(Errno) -> Self + 'a {
+        move |errno| Self { step, errno, subject: subject.to_owned() }
+    }
+}
+
+const STANDING: i32 = 1;
+const READY: i32 = 2;
+const FAILED: i32 = 3;
+
+/// Room for a message with its subject.
+const ROOM: usize = 512;
+
+impl Message {
+    fn encode(&self) -> Vec<u8> {
+        let (numbers, text) = match self {
+            Self::Standing { index, inner } => ([STANDING, *index, *inner], ""),
+            Self::Ready => ([READY, 0, 0], ""),
+            Self::Failed(failure) => ([FAILED, failure.step.number(), failure.errno as i32], failure.subject.as_str()),
+        };
+        let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
+        bytes.extend(text.bytes());
+        bytes.truncate(ROOM);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let number = |index: usize| Some(i32::from_ne_bytes(bytes.get(index * 4..index * 4 + 4)?.try_into().ok()?));
+        Some(match number(0)? {
+            STANDING => Self::Standing { index: number(1)?, inner: number(2)? },
+            READY => Self::Ready,
+            FAILED => Self::Failed(Failure {
+                step: Step::numbered(number(1)?)?,
+                errno: Errno::from_raw(number(2)?),
+                subject: String::from_utf8_lossy(&bytes[12..]).into_owned(),
+            }),
+            _ => return None,
+        })
+    }
+}
+
+/// The end that init and the roots have.
+#[derive(Debug)]
+pub(super) struct Sender(pub(super) OwnedFd);
+
+impl Sender {
+    /// Sends a message. When nobody listens any more there is nobody to tell.
+    pub(super) fn send(&self, message: &Message) {
+        let _unheard = send(self.0.as_raw_fd(), &message.encode(), MsgFlags::MSG_NOSIGNAL);
+    }
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub(super) struct Receiver(OwnedFd);
+
+/// What [`Receiver::receive`] got.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// A message, and its sender's id as this process sees it.
+    Message(Message, i32),
+    /// No sender is left.
+    End,
+    /// Nothing came in time.
+    Nothing,
+}
+
+/// A pair of ends, both close-on-exec.
+///
+/// `patience` bounds each [`Receiver::receive`].
+pub(super) fn channel(patience: Duration) -> nix::Result<(Sender, Receiver)> {
+    let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    // The kernel then puts the sender's ids beside each message, in the receiver's own pid namespace (unix(7)).
+    setsockopt(&receiver, sockopt::PassCred, &true)?;
+    setsockopt(&receiver, sockopt::ReceiveTimeout, &TimeVal::milliseconds(patience.as_millis() as i64))?;
+    Ok((Sender(sender), Receiver(receiver)))
+}
+
+impl Receiver {
+    /// The next message; waits for it.
+    pub(super) fn receive(&self) -> nix::Result<Received> {
+        self.take(MsgFlags::empty())
+    }
+
+    /// The next message, if one is there.
+    pub(super) fn look(&self) -> nix::Result<Received> {
+        self.take(MsgFlags::MSG_DONTWAIT)
+    }
+
+    fn take(&self, flags: MsgFlags) -> nix::Result<Received> {
+        let mut bytes = [0; ROOM];
+        let mut control = nix::cmsg_space!(UnixCredentials);
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
+        let got = loop {
+            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(Received::Nothing),
+                Err(errno) => return Err(errno),
+                Ok(got) => break got,
+            }
+        };
+        let sender = got.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
+            _ => None,
+        });
+        let length = got.bytes;
+        if length == 0 {
+            return Ok(Received::End);
+        }
+        let message = Message::decode(&bytes[..length]).ok_or(Errno::EPROTO)?;
+        Ok(Received::Message(message, sender.ok_or(Errno::EPROTO)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_with_their_sender_then_the_end() {
+        let (sender, receiver) = channel(Duration::from_secs(5)).expect("a socket pair");
+        let failure = Failure { step: Step::Bind, errno: Errno::EPERM, subject: "/usr".into() };
+        let sent = [Message::Standing { index: 1, inner: 700_002 }, Message::Ready, Message::Failed(failure)];
+        assert_eq!(receiver.look(), Ok(Received::Nothing));
+        sent.iter().for_each(|message| sender.send(message));
+        for message in sent {
+            assert_eq!(receiver.receive(), Ok(Received::Message(message, std::process::id() as i32)));
+        }
+        drop(sender);
+        assert_eq!(receiver.receive(), Ok(Received::End));
+    }
+}
