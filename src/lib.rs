@@ -7,6 +7,7 @@ pub mod course;
 pub mod judge;
 pub mod model;
 pub mod pattern;
+pub mod recorder;
 pub mod report;
 pub mod sandbox;
 pub mod sys;

@@ -1,0 +1,84 @@
+//! What a run may use, where the recorder counts it: calls, a process's own CPU time between two calls, time.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::engine::{Engine, Fallible, POLLS_UNTIL_IDLE, failed};
+use super::tracee::State;
+use crate::sys::ptrace;
+use crate::trace::raw::Tid;
+
+impl Engine<'_> {
+    /// A limit was hit; the run ends before the next step.
+    pub(super) fn hit(&mut self, limit: &str, figure: String, tid: Option<Tid>) {
+        self.limit.get_or_insert((limit.to_owned(), figure, tid));
+    }
+
+    pub(super) fn check_steps(&mut self) {
+        let Some(limits) = self.options.limits else { return };
+        if self.steps > limits.steps {
+            self.hit("steps", format!("{} calls", limits.steps), None);
+        }
+        self.check_wall();
+    }
+
+    /// The virtual clock has its bound too: a program that sleeps and works on for ever ends there, at once.
+    pub(super) fn check_time(&mut self) {
+        let Some(limits) = self.options.limits else { return };
+        if self.clock.now() > Duration::from_millis(limits.wall_ms) {
+            self.hit("wall", format!("{} ms", limits.wall_ms), None);
+        }
+    }
+
+    pub(super) fn check_wall(&mut self) {
+        let Some(limits) = self.options.limits else { return };
+        if self.started.elapsed() > Duration::from_millis(limits.wall_ms) {
+            self.hit("wall", format!("{} ms", limits.wall_ms), None);
+        }
+    }
+
+    /// Time has passed while a tracee runs: look at its budget.
+    pub(super) fn on_tick(&mut self, tid: Tid) -> Fallible<()> {
+        self.check_wall();
+        let Some(limits) = self.options.limits else { return Ok(()) };
+        if self.limit.is_some() {
+            return self.stop_running(tid);
+        }
+        let Some(cpu) = cpu_time(tid) else { return Ok(()) };
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        let (since, yielded) = (*tracee.computes_since.get_or_insert(cpu), tracee.yielded);
+        let budget = Duration::from_millis(limits.cpu_ms);
+        let used = cpu.saturating_sub(since);
+        if used > budget {
+            self.hit("cpu", format!("{} ms", limits.cpu_ms), Some(tid));
+            return self.stop_running(tid);
+        }
+        // Half of the budget without a call: it may wait for a value that another will store.
+        let others = self.tracees.values().any(|other| {
+            other.tid != tid && matches!(other.state, State::Ready | State::When(_) | State::Sleep(_)) && !other.demoted
+        });
+        if used > budget / 2 && others && !yielded {
+            self.polls = self.polls.max(POLLS_UNTIL_IDLE + 1);
+            if let Some(tracee) = self.tracee(tid) {
+                tracee.demoted = true;
+                tracee.yielded = true;
+            }
+            return self.stop_running(tid);
+        }
+        Ok(())
+    }
+
+    fn stop_running(&mut self, tid: Tid) -> Fallible<()> {
+        match ptrace::interrupt(tid) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(failed("interrupt", tid, errno)),
+        }
+    }
+}
+
+/// The CPU time of a process so far.
+fn cpu_time(tid: Tid) -> Option<Duration> {
+    let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(tid)).ok()?;
+    nix::time::clock_gettime(clock).ok().map(Duration::from)
+}

@@ -1,0 +1,430 @@
+//! The loop: who goes on, one step of it, and until everything is still again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::clock::Clock;
+use super::memory::Shadows;
+use super::schedule::{Candidate, Schedule, may_sleep, others_can_see, waits};
+use super::substitute::Exchange;
+use super::tracee::{Resume, State, Tracee};
+use super::{Options, RecorderError, Root, RootKind, Script, decode, stops};
+use crate::model::Signal;
+use crate::sys::arch::Sys;
+use crate::sys::ptrace;
+use crate::sys::tick::Ticks;
+use crate::sys::wait::{Status, Stop, wait};
+use crate::trace::canonical::Ending;
+use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Recording, Tid};
+
+/// How often a run that does nothing but compute is looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// Polls in a row, with nothing else going on, after which the world counts as idle.
+pub(super) const POLLS_UNTIL_IDLE: u32 = 200;
+
+/// A recording under way.
+pub(super) struct Engine<'a> {
+    pub(super) options: Options,
+    pub(super) script: &'a mut dyn Script,
+    /// In order of creation.
+    pub(super) tracees: BTreeMap<u32, Tracee>,
+    pub(super) order_of: HashMap<Tid, u32>,
+    pub(super) created: u32,
+    pub(super) events: Vec<RawEvent>,
+    pub(super) schedule: Schedule,
+    pub(super) shadows: Shadows,
+    pub(super) exchange: Option<Exchange>,
+    pub(super) drains: Vec<File>,
+    pub(super) drained: u64,
+    /// Bytes in the events so far.
+    pub(super) recorded: u64,
+    /// First stops of children whose parent's fork stop has not come yet.
+    pub(super) early: HashSet<Tid>,
+    /// What was open before the run: standard streams, and pipes whose other ends strangers may hold.
+    pub(super) inherited: HashSet<(u64, u64)>,
+    /// The signals after which a process wants its calls restarted (SA_RESTART).
+    pub(super) restarting: HashMap<Tid, HashSet<Signal>>,
+    /// How many semaphores each System V set has: SETALL does not say.
+    pub(super) semaphores: HashMap<i32, u64>,
+    pub(super) program: Option<Tid>,
+    pub(super) cwd: String,
+    pub(super) clock: Clock,
+    /// Some process has armed a timer.
+    pub(super) timers: bool,
+    /// A kill or an exit happened: even stopped tracees may have been ended.
+    pub(super) deaths: bool,
+    /// How many signals were sent, and processes ended, so far.
+    pub(super) signals: u64,
+    /// How children ended, by their own view of their ids: what wait(2) tells those who do not ask.
+    pub(super) endings: HashMap<InnerPid, Ending>,
+    /// Polls in a row that found nothing.
+    pub(super) polls: u32,
+    pub(super) steps: u64,
+    /// How many events the script had seen when the peers were last asked.
+    pub(super) asked: usize,
+    /// What wait told of tracees that a step woke: taken in when all is still, in their order of creation.
+    pub(super) woken: Vec<(Tid, Status)>,
+    pub(super) started: Instant,
+    /// Runs as long as the recording does.
+    pub(super) ticks: Option<Ticks>,
+    pub(super) limit: Option<(String, String, Option<Tid>)>,
+}
+
+/// A result of the engine's inner functions.
+pub(super) type Fallible<T> = Result<T, RecorderError>;
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(mut options: Options, script: &'a mut dyn Script) -> Self {
+        let drains = std::mem::take(&mut options.drains).into_iter().map(File::from).collect();
+        Self {
+            schedule: Schedule::new(options.schedule),
+            exchange: options.substitution.clone().map(Exchange::new),
+            options,
+            script,
+            tracees: BTreeMap::new(),
+            order_of: HashMap::new(),
+            created: 0,
+            events: Vec::new(),
+            shadows: Shadows::default(),
+            drains,
+            drained: 0,
+            recorded: 0,
+            early: HashSet::new(),
+            inherited: HashSet::new(),
+            restarting: HashMap::new(),
+            semaphores: HashMap::new(),
+            program: None,
+            cwd: String::new(),
+            clock: Clock::new(),
+            timers: false,
+            deaths: false,
+            signals: 0,
+            endings: HashMap::new(),
+            polls: 0,
+            steps: 0,
+            asked: usize::MAX,
+            woken: Vec::new(),
+            started: Instant::now(),
+            ticks: None,
+            limit: None,
+        }
+    }
+
+    /// Records from the roots' first step to the end, and leaves no tracee behind.
+    pub(super) fn run(
+        mut self,
+        roots: &[Root],
+        go: impl FnOnce() -> std::io::Result<()>,
+    ) -> Result<Recording, RecorderError> {
+        let ended = self.start(roots, go).and_then(|()| self.go_on());
+        self.end_all();
+        self.ticks = None;
+        let end = ended?;
+        Ok(Recording { events: self.events, end })
+    }
+
+    /// Seizes the roots and brings each to its first call: the program to its exec, a peer to its first step.
+    fn start(&mut self, roots: &[Root], go: impl FnOnce() -> std::io::Result<()>) -> Fallible<()> {
+        self.ticks = Some(Ticks::every(TICK).map_err(RecorderError::Ticks)?);
+        for root in roots {
+            ptrace::seize(root.pid).map_err(|errno| failed("seize", root.pid, errno))?;
+            self.adopt(root.pid, root.pid, root.inner, matches!(root.kind, RootKind::Peer(_)));
+        }
+        go().map_err(RecorderError::Go)?;
+        for root in roots {
+            self.bring_up(root)?;
+        }
+        Ok(())
+    }
+
+    fn bring_up(&mut self, root: &Root) -> Fallible<()> {
+        let pid = root.pid;
+        let program = root.kind == RootKind::Program;
+        loop {
+            let status = match wait(Some(pid), true) {
+                Ok(Some((_, status))) => status,
+                Ok(None) | Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(failed("wait for", pid, errno)),
+            };
+            match status {
+                Status::Exited(_) | Status::Killed(_) => {
+                    self.forget(pid);
+                    return Err(RecorderError::NotStarted);
+                }
+                // The program's own exec comes through the filter too.
+                Status::Stopped(Stop::Seccomp) if program => {}
+                Status::Stopped(Stop::Exec) => {
+                    self.started(root);
+                    return self.on_exec(pid);
+                }
+                Status::Stopped(Stop::Seccomp) => {
+                    self.started(root);
+                    return self.on_entry(pid);
+                }
+                Status::Stopped(_) => {}
+            }
+            ptrace::cont(pid, None).map_err(|errno| failed("continue", pid, errno))?;
+        }
+    }
+
+    fn started(&mut self, root: &Root) {
+        let mut numbers: Vec<i32> = std::fs::read_dir(format!("/proc/{}/fd", root.pid))
+            .map(|folder| folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+            .unwrap_or_default();
+        numbers.sort_unstable();
+        let descriptors: Vec<_> = numbers.into_iter().map(|fd| (fd, decode::files::file(root.pid, fd, None))).collect();
+        if root.kind == RootKind::Program {
+            self.inherited.extend(descriptors.iter().map(|(_, file)| (file.dev, file.ino)));
+        }
+        let peer = match &root.kind {
+            RootKind::Program => {
+                self.program = Some(root.pid);
+                self.cwd.clone_from(&root.cwd);
+                None
+            }
+            RootKind::Peer(name) => Some(name.clone()),
+        };
+        self.tell(root.pid, RawKind::Started { inner: root.inner, peer, cwd: root.cwd.clone(), descriptors });
+    }
+
+    /// Takes a thread in, at its first stop.
+    pub(super) fn adopt(&mut self, tid: Tid, tgid: Tid, inner: InnerPid, peer: bool) {
+        self.order_of.insert(tid, self.created);
+        self.tracees.insert(self.created, Tracee::new(tid, tgid, inner, peer));
+        self.created += 1;
+    }
+
+    pub(super) fn tracee(&mut self, tid: Tid) -> Option<&mut Tracee> {
+        self.tracees.get_mut(self.order_of.get(&tid)?)
+    }
+
+    /// Adds an event and tells the script of it.
+    pub(super) fn tell(&mut self, tid: Tid, kind: RawKind) {
+        let event = RawEvent { tid, kind, site: None };
+        self.count(&event);
+        self.script.event(self.events.len() as u32, &event);
+        self.events.push(event);
+    }
+
+    /// Step after step, until nothing is left to do.
+    fn go_on(&mut self) -> Fallible<RawEnd> {
+        loop {
+            if let Some((limit, figure, tid)) = self.limit.take() {
+                return Ok(RawEnd::Limit { limit, figure, tid });
+            }
+            self.ask_peers(false);
+            let alone = !self.tracees.values().any(|tracee| !tracee.peer);
+            let candidates = self.candidates();
+            if let Some(order) = self.schedule.choose(&candidates) {
+                let polling = !alone && self.polls > POLLS_UNTIL_IDLE && candidates.iter().all(|c| c.demoted);
+                if polling {
+                    self.polls = 0;
+                    self.ask_peers(true);
+                }
+                self.step(order)?;
+                continue;
+            }
+            if alone {
+                return Ok(RawEnd::Finished);
+            }
+            if self.wake_sleeper() || self.ask_peers(true) {
+                continue;
+            }
+            if !self.may_still_wake() {
+                return Ok(RawEnd::Blocked);
+            }
+            self.wait_for_the_world()?;
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        self.tracees
+            .iter()
+            .filter(|(_, tracee)| tracee.state == State::Ready)
+            .map(|(order, tracee)| Candidate {
+                order: *order,
+                demoted: tracee.demoted,
+                decides: tracee.resume == Resume::Exit && tracee.call.is_some_and(|call| others_can_see(call.sys)),
+            })
+            .collect()
+    }
+
+    /// Lets peers go on whose facts are true; whether any could.
+    fn ask_peers(&mut self, idle: bool) -> bool {
+        if !idle && self.asked == self.events.len() {
+            return false;
+        }
+        self.asked = self.events.len();
+        let waiting: Vec<(Tid, u32)> = self
+            .tracees
+            .values()
+            .filter_map(|tracee| match tracee.state {
+                State::When(step) => Some((tracee.tid, step)),
+                _ => None,
+            })
+            .collect();
+        let mut any = false;
+        for (tid, step) in waiting {
+            let Some(because) = self.script.may_go_on(tid, step, idle) else { continue };
+            any = true;
+            self.tell(tid, RawKind::Resumed { because });
+            self.answer(tid, 0);
+        }
+        any
+    }
+
+    /// Whether time or the outside world could wake somebody who is asleep.
+    fn may_still_wake(&mut self) -> bool {
+        if self.timers {
+            return true;
+        }
+        let boxed = self.options.boxed;
+        self.tracees.values().any(|tracee| match tracee.state {
+            State::Asleep { timed } => timed || (!boxed && !self.sleeps_inside(tracee)),
+            State::Stopped => !boxed,
+            _ => false,
+        })
+    }
+
+    /// Whether what the tracee sleeps for is reachable only by tracees.
+    fn sleeps_inside(&self, tracee: &Tracee) -> bool {
+        let Some(call) = tracee.call else { return false };
+        match call.sys {
+            Sys::Wait4 | Sys::Waitid | Sys::Futex => true,
+            Sys::Read | Sys::Readv | Sys::Write | Sys::Writev => {
+                let file = decode::files::file(tracee.tid, call.args[0] as i32, None);
+                file.kind == crate::trace::raw::FileKind::Pipe && !self.inherited.contains(&(file.dev, file.ino))
+            }
+            _ => false,
+        }
+    }
+
+    /// Everybody sleeps, and time or a stranger has to act.
+    fn wait_for_the_world(&mut self) -> Fallible<()> {
+        match wait(None, true) {
+            Ok(Some((tid, status))) => {
+                self.handle(tid, status)?;
+                self.settle()
+            }
+            Ok(None) => Ok(()),
+            Err(Errno::EINTR) => {
+                self.drain();
+                self.check_wall();
+                Ok(())
+            }
+            Err(errno) => Err(failed("wait for", 0, errno)),
+        }
+    }
+
+    /// One step: into its call and to the call's exit, or to its next stop; then until everything is still.
+    fn step(&mut self, order: u32) -> Fallible<()> {
+        self.signal_before_call(order)?;
+        let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
+        let tid = tracee.tid;
+        let into_call = tracee.resume == Resume::Exit;
+        let sleeps = into_call && tracee.call.is_some_and(|call| may_sleep(call.sys));
+        tracee.state = State::Running;
+        let resumed = match tracee.resume {
+            Resume::Exit => ptrace::cont_to_exit(tid, None),
+            Resume::Next(signal) => ptrace::cont(tid, signal),
+        };
+        // ESRCH: it was killed while stopped; its end is told by wait.
+        if let Err(errno) = resumed.or_else(|errno| if errno == Errno::ESRCH { Ok(()) } else { Err(errno) }) {
+            return Err(failed("continue", tid, errno));
+        }
+        self.follow(tid, sleeps)?;
+        let goes_on = self.tracee(tid).is_some_and(|tracee| tracee.state != State::Exiting);
+        if goes_on {
+            self.tell_stores(tid);
+        }
+        let signals = self.deaths;
+        self.settle()?;
+        if signals {
+            self.interrupt_sleepers();
+        }
+        if !goes_on {
+            // What the kernel writes at an end, into robust locks and into words that threads wait on, nobody stored.
+            self.shadows.changes();
+        }
+        self.check_steps();
+        Ok(())
+    }
+
+    /// A signal that came while the tracee stood before a call that waits may be delivered before the call, as if it had
+    /// come a moment earlier: between a program's look at a flag and its sleep.
+    fn signal_before_call(&mut self, order: u32) -> Fallible<()> {
+        let signals = self.signals;
+        let Some(tracee) = self.tracees.get(&order) else { return Ok(()) };
+        let (tid, call) = (tracee.tid, tracee.call);
+        let came = tracee.resume == Resume::Exit && !tracee.peer && tracee.signals_before != signals;
+        if !came || tracee.entered || !call.is_some_and(|call| waits(call.sys)) || !stops::signal_waits(tid) {
+            return Ok(());
+        }
+        if self.schedule.coin() {
+            let error = |errno| failed("set the registers of", tid, errno);
+            let mut registers = ptrace::registers(tid).map_err(error)?;
+            registers.make_again();
+            ptrace::set_registers(tid, &mut registers).map_err(error)?;
+            self.set(tid, State::Ready, Resume::Next(None));
+            if let Some(tracee) = self.tracee(tid) {
+                tracee.call = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what the one that ran changed in memory that others can see.
+    pub(super) fn tell_stores(&mut self, tid: Tid) {
+        if self.tracee(tid).is_none_or(|tracee| tracee.peer) {
+            return;
+        }
+        for (file, offset, bytes) in self.shadows.changes() {
+            self.tell(tid, RawKind::Stored { file, offset, bytes });
+        }
+    }
+
+    /// Drops a thread that is gone.
+    pub(super) fn forget(&mut self, tid: Tid) {
+        if let Some(order) = self.order_of.remove(&tid) {
+            self.tracees.remove(&order);
+        }
+    }
+
+    /// Tells of the end of a thread, and of its process where it was the last.
+    pub(super) fn gone(&mut self, tid: Tid, ending: Ending) {
+        let Some((tgid, inner)) = self.tracee(tid).map(|tracee| (tracee.tgid, tracee.inner)) else { return };
+        self.forget(tid);
+        self.deaths = true;
+        self.signals += 1;
+        self.endings.insert(inner, ending);
+        self.tell(tid, if tid == tgid { RawKind::Exited { ending } } else { RawKind::ThreadExited });
+    }
+
+    /// Kills and reaps whatever is left.
+    fn end_all(&mut self) {
+        for tid in self.order_of.keys() {
+            // One that is gone already cannot be killed, which is as well.
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*tid), nix::sys::signal::Signal::SIGKILL);
+        }
+        while !self.order_of.is_empty() {
+            match wait(None, true) {
+                Ok(Some((tid, Status::Exited(_) | Status::Killed(_)))) => self.forget(tid),
+                // An exit stop, or the first stop of a child that came late.
+                Ok(Some((tid, Status::Stopped(_)))) => {
+                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(tid), nix::sys::signal::Signal::SIGKILL);
+                    let _ = ptrace::cont(tid, None);
+                }
+                Ok(None) | Err(Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+/// An operation of ours that the kernel refused.
+pub(super) fn failed(operation: &'static str, pid: i32, errno: Errno) -> RecorderError {
+    RecorderError::Trace { operation, pid, errno }
+}

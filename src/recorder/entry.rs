@@ -1,0 +1,224 @@
+//! A tracee at the entry of a call: let it in, hold it, refuse it, or do the call's work for it.
+
+use super::engine::{Engine, Fallible, failed};
+use super::filter::{NAMESPACES, denial};
+use super::tracee::{Resume, State};
+use super::{decode, peer_call};
+use crate::model::seed::split_mix;
+use crate::sys::arch::{Invocation, Registers, Sys};
+use crate::sys::{memory, ptrace};
+use crate::trace::Bytes;
+use crate::trace::raw::{Call, FileKind, RawKind, Tid};
+
+/// The most that one getrandom gets (getrandom(2): larger requests may be cut short).
+const MOST_RANDOM: u64 = 1 << 20;
+
+impl Engine<'_> {
+    /// The seccomp filter stopped it before a call.
+    pub(super) fn on_entry(&mut self, tid: Tid) -> Fallible<()> {
+        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
+        self.set(tid, State::Ready, Resume::Next(None));
+        let Some(mut call) = registers.invocation() else { return Ok(()) };
+        if call.sys == Sys::RestartSyscall
+            && let Some((_, interrupted)) = self.tracee(tid).and_then(|tracee| tracee.restart.take())
+        {
+            call = interrupted;
+        }
+        let signals = self.signals;
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.signals_before = signals;
+            tracee.restart = None;
+            tracee.computes_since = None;
+            tracee.yielded = false;
+        }
+        if call.sys == Sys::Peer {
+            return self.on_peer_call(tid, &call);
+        }
+        if let Some(errno) = self.refusal(&call) {
+            let name = decode::name_of(call.sys);
+            self.tell(tid, RawKind::Returned { call: Call::Refused { name }, result: Err(errno) });
+            return self.skip(tid, registers, -i64::from(errno));
+        }
+        match call.sys {
+            Sys::Fork | Sys::Vfork | Sys::Clone => self.before_fork(tid, &mut call, registers)?,
+            Sys::Execve => self.before_exec(tid, call.args[0], call.args[1]),
+            Sys::Execveat => self.before_exec(tid, call.args[1], call.args[2]),
+            Sys::Getrandom => {
+                if let Some(entropy) = self.options.entropy {
+                    return self.give_random(tid, &call, registers, entropy);
+                }
+            }
+            Sys::SchedYield => {
+                self.steps += 1;
+                self.note_poll(tid, true);
+                return self.skip(tid, registers, 0);
+            }
+            Sys::RtSigreturn => {
+                self.tell(tid, RawKind::Returned { call: decode::call(tid, &call, None), result: Ok(0) });
+                return Ok(());
+            }
+            Sys::Nanosleep | Sys::ClockNanosleep => {
+                self.before_sleep(tid, call);
+                return Ok(());
+            }
+            Sys::ClockGettime | Sys::Gettimeofday | Sys::Time => {
+                if !self.read_clock(tid, &call, registers)? {
+                    self.set(tid, State::Ready, Resume::Next(None));
+                }
+                return Ok(());
+            }
+            Sys::Write | Sys::Pwrite | Sys::Sendto | Sys::Writev | Sys::MqTimedsend => self.exchange(tid, &call),
+            _ => {}
+        }
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.call = Some(call);
+            tracee.resume = Resume::Exit;
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, call: &Invocation) -> Option<i32> {
+        let boxed = self.options.boxed;
+        let namespaces = boxed && call.sys == Sys::Clone && call.args[0] & NAMESPACES != 0;
+        if namespaces { Some(libc::EPERM) } else { denial(call.sys, boxed) }
+    }
+
+    /// Takes the call away from it; the call returns `result`.
+    pub(super) fn skip(&mut self, tid: Tid, mut registers: Registers, result: i64) -> Fallible<()> {
+        registers.skip(result);
+        ptrace::set_registers(tid, &mut registers).map_err(|errno| failed("set the registers of", tid, errno))?;
+        self.set(tid, State::Ready, Resume::Next(None));
+        Ok(())
+    }
+
+    /// Answers a held call with a result. One that was killed meanwhile needs no answer.
+    pub(super) fn answer(&mut self, tid: Tid, result: i64) {
+        if let Ok(registers) = ptrace::registers(tid) {
+            let _ = self.skip(tid, registers, result);
+        }
+    }
+
+    fn before_fork(&mut self, tid: Tid, call: &mut Invocation, mut registers: Registers) -> Fallible<()> {
+        let learners = self.tracees.values().filter(|tracee| !tracee.peer).count() as u64;
+        if let Some(limits) = self.options.limits
+            && learners >= u64::from(limits.processes)
+        {
+            self.hit("processes", format!("{} at a time", limits.processes), Some(tid));
+        }
+        let untraced = libc::CLONE_UNTRACED as u64;
+        if call.sys == Sys::Clone && call.args[0] & untraced != 0 {
+            call.args[0] &= !untraced;
+            registers.set_arg(0, call.args[0]);
+            ptrace::set_registers(tid, &mut registers).map_err(|errno| failed("set the registers of", tid, errno))?;
+        }
+        Ok(())
+    }
+
+    fn before_exec(&mut self, tid: Tid, path: u64, args: u64) {
+        let args: Vec<String> = (0..64)
+            .map_while(|i| memory::read_u64(tid, args + 8 * i).filter(|addr| *addr != 0))
+            .map(|addr| decode::text(tid, addr))
+            .collect();
+        let path = decode::text(tid, path);
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.exec = Some((path, args));
+        }
+    }
+
+    fn give_random(&mut self, tid: Tid, call: &Invocation, registers: Registers, entropy: u64) -> Fallible<()> {
+        let order = self.order_of.get(&tid).copied().unwrap_or(0);
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        tracee.randoms += 1;
+        let draw = u64::from(order) << 32 | tracee.randoms;
+        let bytes = random_bytes(entropy, draw, call.args[1].min(MOST_RANDOM) as usize);
+        let result = match memory::write(tid, call.args[0], &bytes) {
+            Ok(()) => bytes.len() as i64,
+            Err(_) => -i64::from(libc::EFAULT),
+        };
+        self.skip(tid, registers, result)
+    }
+
+    /// Changes the bytes that are about to go into a channel, where the scenario asks for it.
+    fn exchange(&mut self, tid: Tid, call: &Invocation) {
+        if self.exchange.is_none() {
+            return;
+        }
+        let [fd, addr, len, ..] = call.args;
+        let file = decode::files::file(tid, fd as i32, None);
+        let path = match file.kind {
+            FileKind::Pipe | FileKind::Socket => String::new(),
+            // A queue's descriptor leads to its name in the queues' own file system.
+            _ if call.sys == Sys::MqTimedsend => {
+                file.path.rsplit('/').next().map_or_else(String::new, |n| format!("/{n}"))
+            }
+            FileKind::Fifo => file.path.clone(),
+            _ => return,
+        };
+        let concerned = self.exchange.as_ref().is_some_and(|exchange| exchange.concerns(&path, &self.cwd));
+        if !concerned || self.inherited.contains(&(file.dev, file.ino)) {
+            return;
+        }
+        let parts = if call.sys == Sys::Writev { decode::vectors(tid, addr, len) } else { vec![(addr, len)] };
+        for (addr, len) in parts {
+            let before = memory::read_vec(tid, addr, len as usize);
+            let mut bytes = before.clone();
+            let exchange = self.exchange.as_mut().expect("asked above");
+            if exchange.apply((file.dev, file.ino), &mut bytes)
+                && memory::write(tid, addr, &bytes).is_ok()
+                && let Some(tracee) = self.tracee(tid)
+            {
+                tracee.exchanged.push((addr, before));
+            }
+        }
+    }
+
+    /// A peer speaks.
+    fn on_peer_call(&mut self, tid: Tid, call: &Invocation) -> Fallible<()> {
+        let [operation, a, b, c, d, _] = call.args;
+        let peer = self.tracee(tid).is_some_and(|tracee| tracee.peer);
+        if !peer {
+            self.answer(tid, -i64::from(libc::ENOSYS));
+            return Ok(());
+        }
+        let kind = match operation {
+            peer_call::WHEN => {
+                self.set(tid, State::When(a as u32), Resume::Next(None));
+                return Ok(());
+            }
+            peer_call::DONE => {
+                let instead = memory::read_vec(tid, b, c.min(4096) as usize);
+                let instead = (!instead.is_empty()).then(|| String::from_utf8_lossy(&instead).into_owned());
+                RawKind::Step { step: a as u32, instead }
+            }
+            peer_call::LOADED | peer_call::STORED => {
+                let file = decode::files::file(tid, a as i32, None);
+                let bytes = Bytes(memory::read_vec(tid, c, d.min(4096) as usize));
+                if operation == peer_call::LOADED {
+                    RawKind::Loaded { file, offset: b, bytes }
+                } else {
+                    self.shadows.stored_by_peer(&file, b, &bytes);
+                    RawKind::Stored { file, offset: b, bytes }
+                }
+            }
+            _ => {
+                self.answer(tid, -i64::from(libc::EINVAL));
+                return Ok(());
+            }
+        };
+        self.tell(tid, kind);
+        self.answer(tid, 0);
+        Ok(())
+    }
+}
+
+/// Bytes drawn from the run's entropy, other ones for each draw.
+pub(super) fn random_bytes(entropy: u64, draw: u64, len: usize) -> Vec<u8> {
+    let mut state = split_mix(entropy ^ split_mix(draw));
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state = split_mix(state);
+        bytes.extend_from_slice(&state.to_ne_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}

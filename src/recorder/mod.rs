@@ -1,0 +1,158 @@
+//! The recorder: runs processes one at a time under ptrace and tells what they did as raw events.
+//!
+//! # Theory of operation
+//!
+//! The caller has forked the *roots* (the program under judgement and the harness's peers); each sleeps in a read and
+//! waits to be seized. [`record`] seizes them, lets them go, and from then on everything they fork is traced too. A
+//! seccomp filter, which each root installs before it goes on, stops a tracee at the entry of each call of interest; the
+//! rest runs at full speed.
+//!
+//! A tracee is *ready* (stopped, and may go on), *asleep* (inside a call that has not returned, its exit stop armed),
+//! *held* (by us, at a call's entry) or in a group-stop. Each turn of the loop lets one ready tracee take one step: into
+//! its call and to the call's exit, or to its next call. Before the next step every other tracee is stopped or asleep,
+//! so nothing depends on the machine's load. A tracee that a step woke is waited for until it has stopped at its call's
+//! exit. Who is asleep is read from /proc/PID/stat: between the resume and that look nobody else runs.
+//!
+//! When none is ready, first the sleepers' time passes, then peers that wait for idleness go on; when nothing is left
+//! that time or the outside world could wake, the run is over: a deadlock.
+//!
+//! Architecture invariant: knows no exercise, no verdict and no names; [`Script`] is all that it asks the harness.
+
+mod budget;
+mod clock;
+mod decode;
+mod engine;
+mod entry;
+mod filter;
+mod memory;
+mod schedule;
+mod still;
+mod stops;
+mod substitute;
+mod tracee;
+mod walls;
+
+use std::os::fd::OwnedFd;
+
+pub use filter::{filter, is_denied_in_the_box};
+pub use substitute::Substitution;
+
+use crate::model::{Limits, ScheduleSeed};
+use crate::trace::raw::{RawEvent, Recording, Tid};
+
+/// A process that waits to be seized.
+#[derive(Debug, Clone)]
+pub struct Root {
+    /// Its id as this process sees it.
+    pub pid: i32,
+    /// Its id as it sees itself.
+    pub inner: i32,
+    /// What it is going to be.
+    pub kind: RootKind,
+    /// Its working directory; paths below it are named relative to it.
+    pub cwd: String,
+}
+
+/// What a root is going to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootKind {
+    /// The program under judgement: it installs the filter and execs.
+    Program,
+    /// A peer of this name: it installs the filter and runs our own code.
+    Peer(String),
+}
+
+/// How to record.
+#[derive(Debug)]
+pub struct Options {
+    /// Bounds of the run; none for a program that is only watched.
+    pub limits: Option<Limits>,
+    /// The order of steps.
+    pub schedule: ScheduleSeed,
+    /// What getrandom(2) and AT_RANDOM give; none leaves them alone.
+    pub entropy: Option<u64>,
+    /// Drawn values to look for in a process's private memory at its end.
+    pub holds: Vec<u64>,
+    /// Bytes to exchange in transit.
+    pub substitution: Option<Substitution>,
+    /// The world is closed, and what would leave the box is denied.
+    pub boxed: bool,
+    /// Read ends, non-blocking, of the pipes that the program's output goes to: emptied as the run goes on.
+    pub drains: Vec<OwnedFd>,
+}
+
+/// What the recorder asks the harness.
+pub trait Script {
+    /// Tells of an event; `index` counts from 0.
+    fn event(&mut self, index: u32, event: &RawEvent);
+
+    /// Whether the peer that waits before its step `step` may go on, and the events that make it so.
+    ///
+    /// `idle`: everything else waits, and no time that passes would change that.
+    fn may_go_on(&mut self, peer: Tid, step: u32, idle: bool) -> Option<Vec<u32>>;
+}
+
+/// A script without peers.
+#[derive(Debug)]
+pub struct NoScript;
+
+impl Script for NoScript {
+    fn event(&mut self, _: u32, _: &RawEvent) {}
+
+    fn may_go_on(&mut self, _: Tid, _: u32, _: bool) -> Option<Vec<u32>> {
+        Some(Vec::new())
+    }
+}
+
+/// Why there is no recording: the machine's fault or ours, never the learner's. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// A call of ours failed.
+    #[error("{operation} process {pid}: {errno} (ptrace(2) must be allowed: see `ipc-grade doctor`)")]
+    Trace {
+        /// What was tried.
+        operation: &'static str,
+        /// On whom.
+        pid: i32,
+        /// Why it failed.
+        errno: nix::errno::Errno,
+    },
+    /// The program did not start.
+    #[error("start the program: it ended before it could be executed")]
+    NotStarted,
+    /// Letting the roots go failed.
+    #[error("let the processes go: {0}")]
+    Go(std::io::Error),
+    /// The ticking that guards the run could not be set up.
+    #[error("start the timer that guards the run: {0}")]
+    Ticks(nix::errno::Errno),
+}
+
+/// Records the roots and all that they fork until the program's processes have ended, or nothing can go on, or a limit
+/// is hit. Every tracee that is left is then killed and reaped.
+///
+/// To be called by the thread that forked the roots, with no other children whose statuses matter: all of them are
+/// waited for here.
+///
+/// # Errors
+/// [`RecorderError`]; all tracees are gone then too.
+pub fn record(
+    roots: &[Root],
+    go: impl FnOnce() -> std::io::Result<()>,
+    options: Options,
+    script: &mut dyn Script,
+) -> Result<Recording, RecorderError> {
+    engine::Engine::new(options, script).run(roots, go)
+}
+
+/// The operations of the call by which a peer speaks (number [`crate::sys::arch::PEER_CALL`]); the first argument.
+pub mod peer_call {
+    /// `(WHEN, step)`: returns when the step's facts are true.
+    pub const WHEN: u64 = 0;
+    /// `(DONE, step, text, length)`: the step is done; the text says what it met instead, none is as expected.
+    pub const DONE: u64 = 1;
+    /// `(LOADED, descriptor, offset, bytes, length)`: it looked at shared memory.
+    pub const LOADED: u64 = 2;
+    /// `(STORED, descriptor, offset, bytes, length)`: it changed shared memory.
+    pub const STORED: u64 = 3;
+}

@@ -1,0 +1,386 @@
+//! What each stop of a tracee means, and what follows from it.
+
+use nix::errno::Errno;
+
+use super::decode;
+use super::engine::{Engine, Fallible, failed};
+use super::tracee::{Resume, State};
+use crate::model::Signal;
+use crate::sys::arch::{Invocation, Sys};
+use crate::sys::wait::{Status, Stop, wait};
+use crate::sys::{memory, ptrace};
+use crate::trace::canonical::Ending;
+use crate::trace::raw::{Call, RawKind, Tid};
+
+/// The kernel's own results of a call that a signal interrupted, before it is known what becomes of it
+/// (include/linux/errno.h): restart if the handler asks for it, always, if there is no handler, by restart_syscall.
+const ERESTARTSYS: i64 = -512;
+const ERESTARTNOINTR: i64 = -513;
+const ERESTARTNOHAND: i64 = -514;
+const ERESTART_RESTARTBLOCK: i64 = -516;
+
+/// Kinds of entries of the auxiliary vector (getauxval(3)): nothing, sixteen random bytes, the vDSO.
+const AT_IGNORE: u64 = 1;
+const AT_RANDOM: u64 = 25;
+const AT_SYSINFO_EHDR: u64 = 33;
+
+impl Engine<'_> {
+    /// Takes in what wait told of a thread.
+    pub(super) fn handle(&mut self, tid: Tid, status: Status) -> Fallible<()> {
+        if !self.order_of.contains_key(&tid) {
+            // A child whose parent's fork stop has not come yet, or a thread that an exec swept away.
+            if matches!(status, Status::Stopped(_)) {
+                self.early.insert(tid);
+            }
+            return Ok(());
+        }
+        match status {
+            Status::Exited(status) => self.gone(tid, Ending::Exit(status)),
+            Status::Killed(signal) => self.gone(tid, Ending::Killed(signal)),
+            Status::Stopped(stop) => return self.on_stop(tid, stop).or_else(killed_meanwhile),
+        }
+        Ok(())
+    }
+
+    fn on_stop(&mut self, tid: Tid, stop: Stop) -> Fallible<()> {
+        match stop {
+            Stop::Seccomp => self.on_entry(tid),
+            Stop::Call => self.on_return(tid),
+            Stop::Fork { vfork } => self.on_fork(tid, vfork),
+            Stop::Exec => self.on_exec(tid),
+            Stop::Exit => self.on_last_stop(tid),
+            Stop::Signal(signal) => self.on_signal(tid, signal),
+            Stop::Group(signal) => {
+                ptrace::listen(tid).map_err(|errno| failed("leave stopped", tid, errno))?;
+                self.set(tid, State::Stopped, Resume::Next(None));
+                self.tell(tid, RawKind::Stopped { signal: Some(signal) });
+                Ok(())
+            }
+            Stop::VforkDone => {
+                self.set(tid, State::Ready, Resume::Exit);
+                Ok(())
+            }
+            Stop::Trap | Stop::Other(_) => {
+                let stopped = self.tracee(tid).is_some_and(|tracee| tracee.state == State::Stopped);
+                if stopped {
+                    self.tell(tid, RawKind::Stopped { signal: None });
+                }
+                self.set(tid, State::Ready, Resume::Next(None));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn set(&mut self, tid: Tid, state: State, resume: Resume) {
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.state = state;
+            tracee.resume = resume;
+        }
+    }
+
+    /// A call came back.
+    fn on_return(&mut self, tid: Tid) -> Fallible<()> {
+        let result = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?.result();
+        self.set(tid, State::Ready, Resume::Next(None));
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        let Some(call) = tracee.call.take() else { return Ok(()) };
+        if matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK) {
+            tracee.restart = Some((result, call));
+            return Ok(());
+        }
+        tracee.entered = false;
+        self.returned(tid, &call, result);
+        Ok(())
+    }
+
+    /// Tells of a call's return and draws the conclusions that the recorder needs itself.
+    fn returned(&mut self, tid: Tid, call: &Invocation, result: i64) {
+        self.steps += 1;
+        let errno = (result < 0).then(|| Errno::from_raw(-result as i32));
+        let mut decoded = decode::call(tid, call, Some(result));
+        if let Call::Wait { child: Some(child), ending: ending @ None, .. } = &mut decoded {
+            // A wait without a place for the status; one of a stopped child leaves it unknown.
+            *ending = self.endings.get(child).copied();
+        }
+        match (&decoded, call.args) {
+            (Call::SemGet { count: count @ 1.., .. }, _) if errno.is_none() => {
+                self.semaphores.insert(result as i32, *count);
+            }
+            (Call::Other { .. }, [id, _, command, values, ..])
+                if call.sys == Sys::Semctl && command as i32 == libc::SETALL =>
+            {
+                let count = self.semaphores.get(&(id as i32)).copied().unwrap_or(1);
+                decoded = Call::SemSet { id: id as i32, values: decode::semaphore_values(tid, values, count) };
+            }
+            _ => {}
+        }
+        // What was carried has been read; now the writer's buffer is as it was.
+        let exchanged = self.tracee(tid).map(|tracee| std::mem::take(&mut tracee.exchanged)).unwrap_or_default();
+        for (addr, bytes) in exchanged {
+            // Where the buffer is gone nobody will miss it.
+            let _ = memory::write(tid, addr, &bytes);
+        }
+        let polled = match &decoded {
+            Call::Wait { nohang, child, .. } => *nohang && child.is_none() && errno.is_none(),
+            Call::Poll { .. } => result == 0,
+            _ => matches!(errno, Some(Errno::EAGAIN)) && call.sys != Sys::Futex,
+        };
+        self.note_poll(tid, polled);
+        if let (Call::SetDisposition { signal, restart, .. }, None) = (&decoded, errno)
+            && let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid)
+        {
+            let signals = self.restarting.entry(tgid).or_default();
+            if *restart {
+                signals.insert(*signal)
+            } else {
+                signals.remove(signal)
+            };
+        }
+        match call.sys {
+            Sys::Setitimer | Sys::TimerSettime | Sys::TimerfdSettime if errno.is_none() => self.timers = true,
+            Sys::Alarm if call.args[0] != 0 => self.timers = true,
+            Sys::Kill | Sys::Tkill | Sys::Tgkill | Sys::RtSigqueueinfo | Sys::PidfdSendSignal => {
+                self.deaths = true;
+                self.signals += 1;
+            }
+            _ => {}
+        }
+        let learner = self.tracee(tid).is_some_and(|tracee| !tracee.peer);
+        if learner {
+            self.shadows.note(tid, &decoded, result);
+        }
+        if let Some(errno) = errno.filter(|_| learner) {
+            self.note_wall(tid, call, errno);
+        }
+        let forked = matches!(call.sys, Sys::Fork | Sys::Vfork | Sys::Clone) && errno.is_none();
+        if !forked {
+            let moved = decode::bytes_moved(tid, call, result);
+            let result = errno.map_or(Ok(moved), |errno| Err(errno as i32));
+            self.tell(tid, RawKind::Returned { call: decoded, result });
+        }
+    }
+
+    /// Counts polls that found nothing, and lets those that poll stand back.
+    pub(super) fn note_poll(&mut self, tid: Tid, polled: bool) {
+        if polled {
+            self.polls += 1;
+        } else {
+            self.polls = 0;
+        }
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.demoted = polled;
+        }
+    }
+
+    fn on_fork(&mut self, tid: Tid, vfork: bool) -> Fallible<()> {
+        let child = ptrace::event_message(tid).map_err(|errno| failed("ask for the child of", tid, errno))?;
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        let (parent_tgid, peer, call) = (tracee.tgid, tracee.peer, tracee.call);
+        let flags = match call {
+            Some(Invocation { sys: Sys::Clone, args }) => args[0] as i32,
+            _ => 0,
+        };
+        let thread = flags & libc::CLONE_THREAD != 0;
+        if !self.early.remove(&child) && !first_stop(child)? {
+            self.set(tid, State::Ready, Resume::Exit);
+            return Ok(());
+        }
+        let inner = inner_id(child);
+        self.adopt(child, if thread { parent_tgid } else { child }, inner, peer);
+        if !thread {
+            self.shadows.forked(parent_tgid, child);
+            let inherited = self.restarting.get(&parent_tgid).cloned().unwrap_or_default();
+            self.restarting.insert(child, inherited);
+        }
+        self.steps += 1;
+        self.note_poll(tid, false);
+        self.tell(
+            tid,
+            RawKind::Forked {
+                child,
+                inner,
+                thread,
+                shares_files: flags & libc::CLONE_FILES != 0,
+                shares_handlers: flags & libc::CLONE_SIGHAND != 0,
+            },
+        );
+        if vfork {
+            // It sleeps until the child execs or ends (vfork(2)).
+            let name = call.map_or_else(|| "vfork".to_owned(), |call| decode::name_of(call.sys));
+            self.tell(tid, RawKind::Entered { call: Call::Other { name, fd: None } });
+            ptrace::cont_to_exit(tid, None).map_err(|errno| failed("continue", tid, errno))?;
+            self.set(tid, State::Vfork, Resume::Exit);
+        } else {
+            self.set(tid, State::Ready, Resume::Exit);
+        }
+        Ok(())
+    }
+
+    /// Another program took the process over; its other threads are gone, and the caller has the first one's id.
+    pub(super) fn on_exec(&mut self, tid: Tid) -> Fallible<()> {
+        let former = ptrace::event_message(tid).map_err(|errno| failed("ask for the thread of", tid, errno))?;
+        let told = self.tracee(former).and_then(|tracee| tracee.exec.take());
+        let others: Vec<Tid> =
+            self.tracees.values().filter(|t| t.tgid == tid && t.tid != tid).map(|tracee| tracee.tid).collect();
+        for other in others {
+            self.forget(other);
+        }
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.call = None;
+            tracee.restart = None;
+            tracee.entered = false;
+            tracee.exchanged.clear();
+        }
+        self.set(tid, State::Ready, Resume::Next(None));
+        self.shadows.exec(tid);
+        let (path, args) = told.unwrap_or_else(|| (decode::files::link(format!("/proc/{tid}/exe")), arguments(tid)));
+        if let Some(entropy) = self.options.entropy {
+            fix_at_random(tid, entropy);
+        }
+        if self.options.boxed {
+            hide_vdso(tid);
+        }
+        self.steps += 1;
+        self.tell(tid, RawKind::Exec { path, args, former: (former != tid).then_some(former) });
+        Ok(())
+    }
+
+    /// The thread is about to end; its memory is still there.
+    fn on_last_stop(&mut self, tid: Tid) -> Fallible<()> {
+        self.tell_stores(tid);
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        let (last, peer) = (tracee.tid == tracee.tgid, tracee.peer);
+        tracee.state = State::Exiting;
+        self.deaths = true;
+        if last && !peer {
+            let others: Vec<Tid> = self
+                .tracees
+                .values()
+                .filter(|other| !other.peer && other.tid == other.tgid && other.tid != tid)
+                .map(|other| other.tid)
+                .collect();
+            for (value, elsewhere) in super::memory::holds(tid, &self.options.holds, &others) {
+                self.tell(tid, RawKind::Holds { value, elsewhere });
+            }
+        }
+        match ptrace::cont(tid, None) {
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(failed("continue", tid, errno)),
+        }
+    }
+
+    /// A signal is about to be delivered.
+    fn on_signal(&mut self, tid: Tid, signal: Signal) -> Fallible<()> {
+        let sender = ptrace::signal_sender(tid).unwrap_or(0);
+        let handled = decode::status_signals(tid, "SigCgt").contains(&signal);
+        let restart = self.tracee(tid).and_then(|tracee| tracee.restart.take());
+        if let Some((how, call)) = restart {
+            let again = match how {
+                ERESTARTNOINTR => true,
+                ERESTARTSYS => !handled || self.restarts(tid, signal),
+                _ => !handled,
+            };
+            if again {
+                // It comes through the filter once more, or through restart_syscall.
+                if let Some(tracee) = self.tracee(tid) {
+                    tracee.restart = Some((how, call));
+                }
+            } else {
+                if let Some(tracee) = self.tracee(tid) {
+                    tracee.entered = false;
+                }
+                self.returned(tid, &call, -i64::from(libc::EINTR));
+            }
+        }
+        if self.tracee(tid).is_some_and(|tracee| !tracee.peer) {
+            self.note_fatal_wall(tid, signal);
+        }
+        self.tell(tid, RawKind::Delivered { signal, handled, sender });
+        self.set(tid, State::Ready, Resume::Next(Some(signal)));
+        Ok(())
+    }
+
+    /// Whether the process asked for calls to be restarted after this signal (SA_RESTART).
+    fn restarts(&mut self, tid: Tid, signal: Signal) -> bool {
+        let tgid = self.tracee(tid).map(|tracee| tracee.tgid);
+        tgid.and_then(|tgid| self.restarting.get(&tgid)).is_some_and(|signals| signals.contains(&signal))
+    }
+}
+
+/// A tracee that was killed while we looked at it is no failure: wait tells of its end.
+fn killed_meanwhile(error: super::RecorderError) -> Fallible<()> {
+    match error {
+        super::RecorderError::Trace { errno: Errno::ESRCH, .. } => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// Waits for the first stop of a new tracee; false where it is gone already.
+fn first_stop(child: Tid) -> Fallible<bool> {
+    loop {
+        match wait(Some(child), true) {
+            Ok(Some((_, Status::Stopped(_)))) => return Ok(true),
+            Ok(Some(_)) => return Ok(false),
+            Ok(None) | Err(Errno::EINTR) => {}
+            Err(Errno::ECHILD) => return Ok(false),
+            Err(errno) => return Err(failed("wait for", child, errno)),
+        }
+    }
+}
+
+/// A thread's own view of its id: the last of NSpid (proc_pid_status(5)).
+fn inner_id(tid: Tid) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    ids.and_then(|ids| ids.split_whitespace().last()?.parse().ok()).unwrap_or(tid)
+}
+
+fn arguments(tid: Tid) -> Vec<String> {
+    let line = std::fs::read(format!("/proc/{tid}/cmdline")).unwrap_or_default();
+    let line = line.strip_suffix(b"\0").unwrap_or(&line);
+    line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+/// Whether a signal is pending that the thread would take, or that would end it.
+pub(super) fn signal_waits(tid: Tid) -> bool {
+    let set = |field: &str| decode::status_signals(tid, field);
+    let (masked, ignored, caught) = (set("SigBlk"), set("SigIgn"), set("SigCgt"));
+    let pending = set("SigPnd").into_iter().chain(set("ShdPnd"));
+    pending
+        .filter(|signal| !masked.contains(signal) && !ignored.contains(signal))
+        .any(|signal| caught.contains(&signal) || !signal.default_is_harmless())
+}
+
+/// The entries of a fresh program's auxiliary vector (getauxval(3)): kind, value, and where the kind stands.
+fn auxiliary_vector(tid: Tid) -> Vec<(u64, u64, u64)> {
+    let auxv = std::fs::read(format!("/proc/{tid}/auxv")).unwrap_or_default();
+    let word = |at: usize| auxv.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
+    let entries: Vec<(u64, u64)> = (0..auxv.len() / 16).map(|index| (word(16 * index), word(16 * index + 8))).collect();
+    // It stands on the stack, above arguments and environment, whose ends two zero words mark (execve(2), elf(5)).
+    let Some(mut at) = ptrace::registers(tid).ok().map(|registers| registers.stack()) else { return Vec::new() };
+    let Some(arguments) = memory::read_u64(tid, at) else { return Vec::new() };
+    at += 8 * (arguments + 2);
+    while memory::read_u64(tid, at).is_some_and(|word| word != 0) {
+        at += 8;
+    }
+    at += 8;
+    entries.into_iter().enumerate().map(|(index, (kind, value))| (kind, value, at + 16 * index as u64)).collect()
+}
+
+/// Writes the same sixteen bytes for every run where the kernel put random ones.
+fn fix_at_random(tid: Tid, entropy: u64) {
+    if let Some((_, addr, _)) = auxiliary_vector(tid).into_iter().find(|(kind, ..)| *kind == AT_RANDOM) {
+        // Where it fails the run is as random as it was; nothing is wrong with it.
+        let _ = memory::write(tid, addr, &super::entry::random_bytes(entropy, 0, 16));
+    }
+}
+
+/// Clock readings go through the kernel, where they stop, and not through the page that it lends to programs (vdso(7)).
+fn hide_vdso(tid: Tid) {
+    for (kind, _, place) in auxiliary_vector(tid) {
+        if kind == AT_SYSINFO_EHDR && memory::read_u64(tid, place) == Some(kind) {
+            // Where it fails the program sees real time pass, and nothing else is wrong.
+            let _ = memory::write(tid, place, &AT_IGNORE.to_ne_bytes());
+        }
+    }
+}

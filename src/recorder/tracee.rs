@@ -1,0 +1,132 @@
+//! What the recorder knows of one thread.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use crate::model::Signal;
+use crate::sys::arch::Invocation;
+use crate::trace::raw::InnerPid;
+
+/// A thread under ptrace.
+#[derive(Debug)]
+pub(super) struct Tracee {
+    /// Its id as the tracer sees it.
+    pub(super) tid: i32,
+    /// Its process's first thread.
+    pub(super) tgid: i32,
+    /// Its own view of its id.
+    pub(super) inner: InnerPid,
+    /// A process of the harness.
+    pub(super) peer: bool,
+    /// What it is doing.
+    pub(super) state: State,
+    /// How it goes on when it is its turn.
+    pub(super) resume: Resume,
+    /// The call that it is about to make, or is in.
+    pub(super) call: Option<Invocation>,
+    /// The program and arguments that a pending execve names.
+    pub(super) exec: Option<(String, Vec<String>)>,
+    /// Its sleep inside the call has been told.
+    pub(super) entered: bool,
+    /// The call was interrupted and nobody knows yet whether it goes on: the kernel's own error number (512 to 516).
+    pub(super) restart: Option<(i64, Invocation)>,
+    /// Its last call found nothing to do (EAGAIN, WNOHANG, sched_yield): others go first.
+    pub(super) demoted: bool,
+    /// Its bytes that were exchanged for the length of a call: where, and what stood there.
+    pub(super) exchanged: Vec<(u64, Vec<u8>)>,
+    /// Blocks in getrandom so far: each call draws other bytes.
+    pub(super) randoms: u64,
+    /// How many signals had been sent, and children ended, when it came to its call.
+    pub(super) signals_before: u64,
+    /// Its CPU time when it was first seen to compute since its last call.
+    pub(super) computes_since: Option<Duration>,
+    /// It was made to let others go first once since then.
+    pub(super) yielded: bool,
+    stat: Option<File>,
+    syscall: Option<File>,
+}
+
+/// What a tracee is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Stopped; goes on when it is its turn.
+    Ready,
+    /// Runs its own code, or a call that does not sleep.
+    Running,
+    /// Sleeps inside a call.
+    Asleep {
+        /// The call ends by itself after a time.
+        timed: bool,
+    },
+    /// A vfork's parent: in the kernel until its child lets go.
+    Vfork,
+    /// Held at the entry of a peer's `when` before this step.
+    When(u32),
+    /// Held at the entry of a sleep that ends at this virtual time.
+    Sleep(Duration),
+    /// In group-stop.
+    Stopped,
+    /// Past its exit stop: its end will be told.
+    Exiting,
+}
+
+/// How a ready tracee goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// To its next stop, with this signal.
+    Next(Option<Signal>),
+    /// Into or through its call, to the call's exit.
+    Exit,
+}
+
+impl Tracee {
+    /// A thread at its first stop.
+    pub(super) fn new(tid: i32, tgid: i32, inner: InnerPid, peer: bool) -> Self {
+        Self {
+            tid,
+            tgid,
+            inner,
+            peer,
+            state: State::Ready,
+            resume: Resume::Next(None),
+            call: None,
+            exec: None,
+            entered: false,
+            restart: None,
+            demoted: false,
+            exchanged: Vec::new(),
+            randoms: 0,
+            signals_before: 0,
+            computes_since: None,
+            yielded: false,
+            stat: File::open(format!("/proc/{tid}/stat")).ok(),
+            syscall: File::open(format!("/proc/{tid}/syscall")).ok(),
+        }
+    }
+
+    /// The letter of its state (proc_pid_stat(5)): R, S, D, t, Z …; X where it is gone.
+    pub(super) fn letter(&self) -> u8 {
+        let mut buffer = [0; 128];
+        let got = self.stat.as_ref().and_then(|stat| stat.read_at(&mut buffer, 0).ok()).unwrap_or(0);
+        // The name in parentheses may hold anything, parentheses too; what follows it is short.
+        let close = buffer[..got].iter().rposition(|byte| *byte == b')');
+        close.and_then(|at| buffer.get(at + 2).copied()).filter(|letter| *letter != 0).unwrap_or(b'X')
+    }
+
+    /// Whether it sleeps in the kernel and is off the processor, for one of these reasons (letters of its state).
+    ///
+    /// The letter alone lies: a call that is about to look whether it must sleep says S already, and may lose the
+    /// processor there. /proc/PID/syscall waits until the thread is off the run queue, and says `running` where it is
+    /// not asleep after all (proc_pid_syscall(5)). It does not say `running` of a thread that came to its stop between
+    /// the two looks, so the letter is read once more.
+    pub(super) fn sleeps(&self, letters: &[u8]) -> bool {
+        if !letters.contains(&self.letter()) {
+            return false;
+        }
+        let mut buffer = [0; 16];
+        let got = self.syscall.as_ref().and_then(|file| file.read_at(&mut buffer, 0).ok()).unwrap_or(0);
+        // A kernel without the file leaves the letter.
+        got == 0 || !buffer[..got].starts_with(b"running") && letters.contains(&self.letter())
+    }
+}
