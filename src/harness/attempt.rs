@@ -1,0 +1,133 @@
+//! One attempt from its description to its trace.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use serde::{Deserialize, Serialize};
+
+use super::peer;
+use super::resolve::{ResolvedPeer, ResolvedStep};
+use super::script::FactScript;
+use super::stdin::StdinSource;
+use crate::model::{Limits, ScheduleSeed};
+use crate::recorder::{self, Options, RecorderError, Root, RootKind, Substitution};
+use crate::sandbox::{self, Isolation, Launch, PeerSpec, SandboxError, Spec, WORK_FOLDER};
+use crate::trace::Trace;
+
+/// All that one run of a program depends on, besides the machine: the same attempt gives the same trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its name, which it sees as its own: a file name.
+    pub name: String,
+    /// Its arguments, without its name.
+    pub args: Vec<Vec<u8>>,
+    /// Its standard input.
+    pub stdin: StdinSource,
+    /// The processes on the other side, forked before the program in this order.
+    pub peers: Vec<ResolvedPeer>,
+    /// What it may use.
+    pub limits: Limits,
+    /// The order in which processes run.
+    pub schedule: ScheduleSeed,
+    /// What getrandom(2) gives.
+    pub entropy: u64,
+    /// Drawn values to look for in each process's private memory at its end.
+    pub holds: Vec<u64>,
+    /// Bytes to exchange in transit.
+    pub substitution: Option<Substitution>,
+}
+
+/// What an attempt gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempted {
+    /// What happened.
+    pub trace: Trace,
+    /// What stood between the program and the machine.
+    pub isolation: Isolation,
+}
+
+/// Why there is no trace: the machine's fault or ours, never the learner's. Reads well after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum AttemptError {
+    /// There is no box.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// There is no recording.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The program's streams could not be made.
+    #[error("make the program's standard streams: {0}")]
+    Streams(#[from] std::io::Error),
+}
+
+/// Runs the program once with its peers, in a box, and names what happened.
+///
+/// To be called by a worker: a process with one thread, whose namespaces it enters for good at the first call, and
+/// whose children and tracees are all waited for here. Nothing of the attempt is left when it returns.
+///
+/// # Errors
+/// [`AttemptError`]; what the program does wrong is in the trace.
+pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
+    sandbox::enter()?;
+    let (spec, drains) = spec_of(attempt)?;
+    let mut launch = sandbox::launch(spec)?;
+    let options = Options {
+        limits: Some(attempt.limits),
+        schedule: attempt.schedule,
+        entropy: Some(attempt.entropy),
+        holds: attempt.holds.clone(),
+        substitution: attempt.substitution.clone(),
+        boxed: true,
+        drains,
+    };
+    let mut script = FactScript::new(&attempt.peers);
+    let recording = recorder::record(&roots_of(&launch), || launch.go(), options, &mut script);
+    // A root that could not start knows why better than the recorder, who saw it end.
+    launch.end()?;
+    Ok(Attempted { trace: script.finish(&recording?.end), isolation: Isolation::Namespaces })
+}
+
+fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {
+    let (stdin, to_stdin) = attempt.stdin.open()?;
+    let (output, stdout) = std::io::pipe()?;
+    let (errors, stderr) = std::io::pipe()?;
+    for drain in [&output, &errors] {
+        fcntl(drain.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(std::io::Error::from)?;
+    }
+    let mut peers = Vec::new();
+    for peer in &attempt.peers {
+        let mut keep = Vec::new();
+        if peer.steps.iter().any(ResolvedStep::uses_stdin)
+            && let Some(to_stdin) = &to_stdin
+        {
+            keep.push(to_stdin.try_clone()?.into());
+        }
+        let steps = peer.steps.clone();
+        let run = Box::new(move |start| peer::play(&steps, start));
+        peers.push(PeerSpec { name: peer.name.as_str().to_owned(), keep, run });
+    }
+    let spec = Spec {
+        program: attempt.program.clone(),
+        name: attempt.name.clone(),
+        args: attempt.args.clone(),
+        env: vec![b"PATH=/usr/bin:/bin".to_vec()],
+        streams: [stdin.into(), stdout.into(), stderr.into()],
+        peers,
+        limits: attempt.limits,
+        filter: recorder::filter(),
+    };
+    Ok((spec, vec![output.into(), errors.into()]))
+}
+
+fn roots_of(launch: &Launch) -> Vec<Root> {
+    let root = |handle: &sandbox::RootHandle| Root {
+        pid: handle.outer,
+        inner: handle.inner,
+        kind: handle.name.clone().map_or(RootKind::Program, RootKind::Peer),
+        cwd: WORK_FOLDER.to_owned(),
+    };
+    launch.roots().iter().map(root).collect()
+}

@@ -1,0 +1,64 @@
+//! What the recorder asks while a run is under way: whether a peer that waits may go on.
+//!
+//! Facts are read off the names of what has happened so far, never off a time; the events that made them true come
+//! before the peer's next step in sync order.
+
+use std::collections::HashMap;
+
+use super::resolve::{ResolvedFact, ResolvedPeer, ResolvedStep};
+use crate::recorder::Script;
+use crate::trace::Trace;
+use crate::trace::naming::{NameKind, Namer};
+use crate::trace::raw::{RawEnd, RawEvent, RawKind, Tid};
+
+/// Names events as they come, and answers peers.
+pub(super) struct FactScript<'a> {
+    namer: Namer,
+    peers: &'a [ResolvedPeer],
+    /// Each peer's place, once it has started.
+    by_tid: HashMap<Tid, usize>,
+}
+
+impl<'a> FactScript<'a> {
+    pub(super) fn new(peers: &'a [ResolvedPeer]) -> Self {
+        Self { namer: Namer::new(), peers, by_tid: HashMap::new() }
+    }
+
+    /// The trace of all events told.
+    pub(super) fn finish(self, end: &RawEnd) -> Trace {
+        self.namer.finish(end)
+    }
+
+    /// The event that made the fact true for this peer, if it is.
+    fn holds(&self, peer: Tid, fact: &ResolvedFact) -> Option<u32> {
+        let namer = &self.namer;
+        match fact {
+            ResolvedFact::Exists(path) => namer.exists(NameKind::Path, path),
+            ResolvedFact::ShmExists(name) => namer.exists(NameKind::Shm, name),
+            ResolvedFact::QueueExists(name) => namer.exists(NameKind::Queue, name),
+            ResolvedFact::Ready(signal) => namer.ready(namer.program()?, *signal),
+            ResolvedFact::WaitsIn { call, object } => namer.waits_in(namer.program()?, call, object.as_deref()),
+            ResolvedFact::Received(text) => namer.received(peer, &text.0),
+            ResolvedFact::MainExited => namer.exited(namer.program()?),
+        }
+    }
+}
+
+impl Script for FactScript<'_> {
+    fn event(&mut self, _index: u32, event: &RawEvent) {
+        if let RawKind::Started { peer: Some(name), .. } = &event.kind
+            && let Some(place) = self.peers.iter().position(|peer| peer.name.as_str() == name)
+        {
+            self.by_tid.insert(event.tid, place);
+        }
+        self.namer.feed(event);
+    }
+
+    fn may_go_on(&mut self, peer: Tid, step: u32, idle: bool) -> Option<Vec<u32>> {
+        let steps = &self.peers.get(*self.by_tid.get(&peer)?)?.steps;
+        let ResolvedStep::When { facts, or_idle } = steps.get(step as usize)? else { return Some(Vec::new()) };
+        let because: Option<Vec<u32>> = facts.iter().map(|fact| self.holds(peer, fact)).collect();
+        // What it waited for did not come, so nothing that happened is the reason.
+        because.or_else(|| (*or_idle && idle).then(Vec::new))
+    }
+}
