@@ -1,0 +1,238 @@
+//! The one function that grades.
+
+use std::collections::BTreeSet;
+
+use super::plan::{Plan, Run, by_hand, infer_values};
+use super::worker::{Worker, WorkerError};
+use crate::build::{Built, Source, SourceFault, Template, compile};
+use crate::course::CourseExercise;
+use crate::judge::{self, Case, Severity, Verdict};
+use crate::model::{Code, Diagnostic, ScenarioId, Token, Values};
+use crate::recorder::is_denied_in_the_box;
+use crate::report::{ExerciseReport, FindingReport, Report, Status};
+use crate::sandbox::Isolation;
+use crate::trace::codec::Context;
+use crate::trace::{Trace, Verb};
+
+/// A program to grade.
+#[derive(Debug, Clone)]
+pub struct Job<'c> {
+    /// What it answers.
+    pub exercise: &'c CourseExercise,
+    /// Its source, or why there is none.
+    pub source: Result<Source, SourceFault>,
+    /// The file as the reader finds it.
+    pub shown: String,
+    /// The seeds to try.
+    pub plan: Plan,
+}
+
+/// What all jobs share.
+#[derive(Debug)]
+pub struct Tools {
+    /// The course's crates.
+    pub template: Template,
+    /// The compiler's messages have colours.
+    pub colour: bool,
+}
+
+/// What came of a job.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Grade {
+    /// What the reader gets.
+    pub report: ExerciseReport,
+    /// Each run that was made.
+    pub runs: Vec<RunOutcome>,
+    /// The run that the report shows, so that it can be judged again.
+    pub record: Option<(Context, Trace)>,
+    /// What stood between the program and the machine; none where it was not run.
+    pub isolation: Option<Isolation>,
+    /// A mistake of the author's that showed only here; the report's status is `error` then.
+    pub mistake: Option<Diagnostic>,
+}
+
+impl Grade {
+    /// The report of several jobs, with what stood between their programs and the machine.
+    pub fn summed_up(grades: Vec<Self>) -> Report {
+        let isolation = grades.iter().find_map(|grade| grade.isolation).map(|isolation| isolation.name().to_owned());
+        Report { isolation, ..Report::new(grades.into_iter().map(|grade| grade.report).collect()) }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// Its scenario.
+    pub scenario: ScenarioId,
+    /// Its seeds.
+    pub token: Token,
+    /// Bytes were changed in transit.
+    pub substituted: bool,
+    /// Every check passed.
+    pub passed: bool,
+    /// The cause, where it did not pass.
+    pub cause: Option<Code>,
+    /// The line of the expected trace where the run first differs from it.
+    pub differs_at: Option<u32>,
+}
+
+/// What is gathered on the way to a grade, also where it is not reached.
+#[derive(Default)]
+struct Seen {
+    runs: Vec<RunOutcome>,
+    record: Option<(Context, Trace)>,
+    isolation: Option<Isolation>,
+}
+
+/// Why a job has no grade.
+enum Trouble {
+    Ours(String),
+    Author(Diagnostic),
+}
+
+/// Grades a program: builds it, runs it under every seed of the plan until one fails, and judges each run.
+pub fn grade(job: &Job<'_>, tools: &Tools, worker: &mut Worker) -> Grade {
+    let exercise = job.exercise;
+    let mut seen = Seen::default();
+    let attempted = attempt_all(job, tools, worker, &mut seen);
+    let Seen { runs, record, isolation } = seen;
+    let (mut report, mistake) = match attempted {
+        Ok(report) => (report, None),
+        Err(Trouble::Ours(problem)) => (ExerciseReport::not_graded(&exercise.exercise, problem), None),
+        Err(Trouble::Author(mistake)) => {
+            (ExerciseReport::not_graded(&exercise.exercise, mistake.to_string()), Some(mistake))
+        }
+    };
+    report.source = Some(job.shown.clone());
+    report.orders_tried = runs.iter().map(|run| run.token.schedule).collect::<BTreeSet<_>>().len() as u32;
+    Grade { report, runs, record, isolation, mistake }
+}
+
+fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut Seen) -> Result<ExerciseReport, Trouble> {
+    let exercise = &job.exercise.exercise;
+    let source = match &job.source {
+        Ok(source) => source,
+        Err(fault) => {
+            let finding = FindingReport::plain(Code::B001, fault.to_string(), &job.shown);
+            return Ok(ExerciseReport::failed(exercise, &job.shown, finding));
+        }
+    };
+    let program = match compile(&tools.template, job.exercise.name(), source, tools.colour) {
+        Ok(Built::Program(program)) => program,
+        Ok(Built::Rejected { diagnostics }) => {
+            let finding = FindingReport::compiler(&job.shown, diagnostics);
+            return Ok(ExerciseReport::failed(exercise, &job.shown, finding));
+        }
+        Err(error) => return Err(Trouble::Ours(error.to_string())),
+    };
+    let mut shown: Option<ExerciseReport> = None;
+    for run in job.plan.runs(job.exercise) {
+        let attempt = run.attempt(job.exercise, program.clone()).map_err(|error| {
+            let file = job.exercise.expected_file.replace("expected.trace", "exercise.toml");
+            let mistake = Diagnostic { line: error.line, ..Diagnostic::of_file(&file, error.problem.to_string()) };
+            Trouble::Author(Diagnostic { source: error.step, column: 1, ..mistake })
+        })?;
+        let attempted = worker.attempt(&attempt).map_err(|error| match error {
+            WorkerError::Attempt(problem) => Trouble::Ours(format!("failed to {problem}")),
+            other => Trouble::Ours(other.to_string()),
+        })?;
+        let verdict = judge_run(job.exercise, &run, &attempted.trace).map_err(Trouble::Author)?;
+        let passed = verdict.passed();
+        seen.isolation = Some(attempted.isolation);
+        seen.runs.push(RunOutcome {
+            scenario: run.scenario.id.clone(),
+            token: run.token,
+            substituted: run.original.is_some(),
+            passed,
+            cause: verdict.cause(),
+            differs_at: verdict.differs_at,
+        });
+        // The first run that fails is shown; where all pass, the first, with every advice that any gave.
+        let mut report = ExerciseReport::of(exercise, &job.shown, &verdict);
+        report.seed = Some(run.token.to_string());
+        report.by_hand = Some(by_hand(&run));
+        report.refused = refused(&attempted.trace);
+        let better = shown.as_ref().is_none_or(|kept| kept.status == Status::Pass && !passed);
+        if better {
+            let args = attempt.args.iter().map(|arg| String::from_utf8_lossy(arg).into_owned());
+            let context = Context {
+                command: [attempt.name.clone()].into_iter().chain(args).collect(),
+                scenario: Some(run.scenario.id.clone()),
+                values: Some(run.values.clone()),
+                original: run.original.clone(),
+            };
+            seen.record = Some((context, attempted.trace));
+        }
+        match &mut shown {
+            None => shown = Some(report),
+            Some(kept) if better => *kept = report,
+            Some(kept) if kept.status == Status::Pass => {
+                for finding in report.findings {
+                    let known = kept.findings.iter().any(|k| k.code == finding.code && k.message == finding.message);
+                    if finding.severity == Severity::Advice && !known {
+                        kept.findings.push(finding);
+                    }
+                }
+            }
+            Some(_) => {}
+        }
+        if !passed && !job.plan.to_the_end {
+            break;
+        }
+    }
+    shown.ok_or_else(|| Trouble::Ours("there is no run to make: the exercise has no scenario".to_owned()))
+}
+
+/// The calls of the learner's processes that the box denied, each once.
+fn refused(trace: &Trace) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (_, event) in trace.iter() {
+        if let Verb::Failed { call, errno, .. } = &event.verb
+            && errno == "EPERM"
+            && !names.contains(call)
+            && is_denied_in_the_box(call)
+        {
+            names.push(call.clone());
+        }
+    }
+    names
+}
+
+fn judge_run(exercise: &CourseExercise, run: &Run<'_>, trace: &Trace) -> Result<Verdict, Diagnostic> {
+    judge_trace(exercise, run.scenario, &run.values, run.original.as_ref(), trace)
+}
+
+fn judge_trace(
+    exercise: &CourseExercise,
+    scenario: &crate::model::Scenario,
+    values: &Values,
+    original: Option<&Values>,
+    trace: &Trace,
+) -> Result<Verdict, Diagnostic> {
+    let matching = judge::match_trace(&exercise.expected, values, trace)?;
+    let case = Case { exercise: &exercise.exercise, scenario, values, original, trace };
+    Ok(judge::judge(&case, matching))
+}
+
+/// Judges a recorded trace again, without running anything, by the values of its run, or by those that its arguments
+/// tell.
+///
+/// # Errors
+/// An author's mistake: a value that the expected trace needs and the arguments do not tell.
+pub fn rejudge(
+    exercise: &CourseExercise,
+    context: &Context,
+    trace: &Trace,
+    shown: &str,
+) -> Result<ExerciseReport, Diagnostic> {
+    let scenarios = &exercise.exercise.scenarios;
+    let named = scenarios.iter().find(|scenario| Some(&scenario.id) == context.scenario.as_ref());
+    let Some(scenario) = named.or(scenarios.first()) else {
+        return Err(Diagnostic::of_file(&exercise.expected_file, "the exercise has no scenario"));
+    };
+    let args = context.command.get(1..).unwrap_or_default();
+    let values = context.values.clone().unwrap_or_else(|| infer_values(scenario, args));
+    let verdict = judge_trace(exercise, scenario, &values, context.original.as_ref(), trace)?;
+    Ok(ExerciseReport::of(&exercise.exercise, shown, &verdict))
+}
