@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` is the map; each folder below is a layer, and `tests/layers.rs` holds who may use whom.
 
 pub mod build;
+pub mod cli;
 pub mod course;
 pub mod harness;
 pub mod judge;

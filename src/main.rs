@@ -1,3 +1,7 @@
 //! The binary `ipc-grade`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ipc_grade::cli::main()
+}

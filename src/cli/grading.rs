@@ -1,0 +1,71 @@
+//! What the grading commands share: the course's crates, the pool, Ctrl-C.
+
+use std::io::{IsTerminal, Write};
+
+use super::exit::BrokenCourse;
+use super::progress::Progress;
+use crate::build::Template;
+use crate::course::{Course, EXERCISES};
+use crate::pipeline::pool::{self, Go};
+use crate::pipeline::{Grade, Job, Tools, preflight, worker};
+
+/// Grades jobs and shows how it goes; the grades are in the jobs' order.
+///
+/// # Errors
+/// A mistake of the author's that showed only in grading; what the machine failed at before the first job.
+pub fn run(
+    course: &Course,
+    jobs: &[Job<'_>],
+    width: usize,
+    colour: bool,
+    progress: &mut Progress,
+) -> anyhow::Result<Vec<Grade>> {
+    let tools = tools(course, colour)?;
+    let mut grades: Vec<Option<Grade>> = jobs.iter().map(|_| None).collect();
+    pool::run(jobs, &tools, width, |event| {
+        match event {
+            pool::Progress::Started(index) => progress.start(jobs[index].exercise.name()),
+            pool::Progress::Finished(index, mut grade) => {
+                let source = jobs[index].source.as_ref();
+                grade.report.untouched = source.is_ok_and(|source| source.main().contains("// TODO"));
+                progress.done(&grade.report);
+                grades[index] = Some(*grade);
+            }
+        }
+        Go::On
+    });
+    let grades: Vec<Grade> = grades.into_iter().flatten().collect();
+    let mistakes: Vec<_> = grades.iter().filter_map(|grade| grade.mistake.clone()).collect();
+    if mistakes.is_empty() { Ok(grades) } else { Err(BrokenCourse(mistakes).into()) }
+}
+
+/// Makes ready what all jobs share, and sees to Ctrl-C.
+///
+/// # Errors
+/// Values that the course asks for and does not draw; crates that do not build; a cache folder that cannot be written.
+pub fn tools(course: &Course, colour: bool) -> anyhow::Result<Tools> {
+    let mistakes: Vec<_> = course.exercises.iter().filter_map(|exercise| preflight(exercise).err()).collect();
+    if !mistakes.is_empty() {
+        return Err(BrokenCourse(mistakes).into());
+    }
+    interruptible()?;
+    let crates: Vec<String> = course.crates.iter().map(|(name, allowed)| format!("{name} = {allowed}")).collect();
+    let lock = course.dir.join(EXERCISES).join("Cargo.lock");
+    let template = Template::prepare(&crates.join("\n"), Some(&lock))?;
+    Ok(Tools { template, colour })
+}
+
+/// Ends everything that was started, and this program with it, on Ctrl-C (exit 130), SIGTERM and SIGHUP alike.
+fn interruptible() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        worker::end_all();
+        // Held to the end: the bar must not come back when it is told of the workers' end.
+        let mut error = std::io::stderr().lock();
+        if error.is_terminal() {
+            // Where a bar stood there is nothing now, and the cursor is seen.
+            let _ = error.write_all(b"\r\x1b[K\x1b[?25h");
+        }
+        std::process::exit(130);
+    })?;
+    Ok(())
+}
