@@ -1,0 +1,30 @@
+//! expect: F006
+//! Opens `greetings` first, while the client opens `names` first: each waits for the other to open.
+
+use std::error::Error;
+use std::fs::{File, remove_file};
+use std::io::{BufRead, BufReader, Write};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+const USAGE: &str = "usage: fifo_greeter NAMES GREETINGS";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = || arguments.next().ok_or(USAGE);
+    let (names, greetings) = (next()?, next()?);
+    mkfifo(names.as_str(), Mode::S_IRUSR | Mode::S_IWUSR)?;
+    mkfifo(greetings.as_str(), Mode::S_IRUSR | Mode::S_IWUSR)?;
+
+    let mut output = File::options().write(true).open(&greetings)?;
+    let input = BufReader::new(File::open(&names)?);
+    for name in input.lines() {
+        writeln!(output, "hello {}", name?)?;
+    }
+    drop(output);
+
+    remove_file(names)?;
+    remove_file(greetings)?;
+    Ok(())
+}

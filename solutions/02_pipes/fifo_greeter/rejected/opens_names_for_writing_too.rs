@@ -1,0 +1,30 @@
+//! expect: F001
+//! Opens `names` for reading and writing so as not to wait, and is then a writer itself: the end never comes.
+
+use std::error::Error;
+use std::fs::{File, remove_file};
+use std::io::{BufRead, BufReader, Write};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+const USAGE: &str = "usage: fifo_greeter NAMES GREETINGS";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = || arguments.next().ok_or(USAGE);
+    let (names, greetings) = (next()?, next()?);
+    mkfifo(names.as_str(), Mode::S_IRUSR | Mode::S_IWUSR)?;
+    mkfifo(greetings.as_str(), Mode::S_IRUSR | Mode::S_IWUSR)?;
+
+    let input = File::options().read(true).write(true).open(&names)?;
+    let mut output = File::options().write(true).open(&greetings)?;
+    for name in BufReader::new(input).lines() {
+        writeln!(output, "hello {}", name?)?;
+    }
+    drop(output);
+
+    remove_file(names)?;
+    remove_file(greetings)?;
+    Ok(())
+}

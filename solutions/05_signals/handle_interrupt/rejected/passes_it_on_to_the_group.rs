@@ -1,0 +1,38 @@
+//! expect: S006
+//! Before it ends it sends SIGTERM to its whole process group, to helpers that it never had.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc::c_int;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigaction};
+use nix::unistd::Pid;
+
+/// Set by the handler, looked at by the program.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn on_signal(_: c_int) {
+    STOP.store(true, Ordering::SeqCst);
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let n = std::env::args().nth(1).ok_or("usage: handle_interrupt N")?;
+
+    // Masked from here on: a signal cannot slip in between the look at STOP and the sleep.
+    let requests = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    let mut asleep = requests.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::empty(), SigSet::empty());
+    for signal in &requests {
+        asleep.remove(signal);
+        // SAFETY: the handler only stores to an atomic, which signal-safety(7) allows.
+        unsafe { sigaction(signal, &action)? };
+    }
+    println!("ready");
+
+    while !STOP.load(Ordering::SeqCst) {
+        asleep.suspend()?;
+    }
+    kill(Pid::from_raw(0), Signal::SIGTERM)?; // 0 is the group
+    println!("bye {n}");
+    Ok(())
+}
