@@ -1,0 +1,61 @@
+//! What is hard to record: small C programs, each run in the box by `ipc-grade trace --box`, and their canonical traces
+//! whole. Each ends by itself or as a deadlock, at once; no test looks at a clock.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod channels;
+mod deadlocks;
+mod objects;
+mod processes;
+mod signals;
+#[path = "../support/story.rs"]
+mod story;
+#[path = "../support/traced.rs"]
+mod traced;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{LazyLock, Mutex};
+
+use ipc_grade::trace::Trace;
+use snapbox::{IntoData, assert_data_eq};
+
+/// The programs, compiled once each.
+static PROGRAMS: LazyLock<Mutex<(tempfile::TempDir, HashMap<String, PathBuf>)>> =
+    LazyLock::new(|| Mutex::new((tempfile::tempdir().unwrap(), HashMap::new())));
+
+fn compiled(name: &str) -> PathBuf {
+    let mut programs = PROGRAMS.lock().unwrap();
+    if let Some(known) = programs.1.get(name) {
+        return known.clone();
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorder/programs/{name}.c"));
+    let program = programs.0.path().join(name);
+    // Rust links by cc, so it is there.
+    let mut cc = Command::new("cc");
+    cc.args(["-O0", "-pthread", "-Wall", "-Werror", "-o"]).arg(&program).arg(&source).arg("-lrt");
+    let output = cc.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    programs.1.insert(name.to_owned(), program.clone());
+    program
+}
+
+fn record(program: &str, case: &str) -> Trace {
+    let command = [compiled(program).to_str().unwrap().to_owned(), case.to_owned()];
+    let run = traced::trace(&["--box"], &command, Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert_eq!(run.code, Some(0), "{program} {case}");
+    run.trace
+}
+
+/// Runs a case of a program; its trace must read like this.
+#[track_caller]
+fn check(program: &str, case: &str, expected: impl IntoData) {
+    assert_data_eq!(story::story(&record(program, case)), expected.into_data());
+}
+
+/// The same without what was stored: addresses are the machine's own.
+fn check_without_stores(program: &str, case: &str, expected: impl IntoData) {
+    let story = story::story(&record(program, case));
+    let kept: Vec<&str> = story.lines().filter(|line| !line.trim_start().starts_with("store ")).collect();
+    assert_data_eq!(format!("{}\n", kept.join("\n")), expected.into_data());
+}

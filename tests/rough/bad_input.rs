@@ -1,0 +1,211 @@
+//! What is wrong before anything runs: said by name and place, and whose fault it is by the exit code.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use ipc_grade::sys::seccomp::{self, Rule};
+
+use super::course::{Ran, SmallCourse, right};
+use super::machine;
+
+#[test]
+fn course_files_that_are_missing() {
+    let course = SmallCourse::new("");
+    let folder = course.exercise();
+    for file in ["exercise.toml", "expected.trace"] {
+        let path = format!("{folder}/{file}");
+        let text = fs::read_to_string(course.path(&path)).expect("a file");
+        course.remove(&path);
+        course.run(&["check"]).complains(3, &["this file is missing", &format!("--> {path}")]);
+        fs::create_dir(course.path(&path)).expect("a folder");
+        course.run(&["check"]).complains(3, &["this is a folder, where a file should be", &path]);
+        fs::remove_dir(course.path(&path)).expect("removed");
+        course.write(&path, b"\xff");
+        course.run(&["check"]).complains(3, &["UTF-8", &path]);
+        course.write(&path, text);
+    }
+    course.remove("grader.toml");
+    course.run(&["check"]).complains(3, &["there is no grader.toml here or in any folder above", "--course DIR"]);
+}
+
+#[test]
+fn course_files_that_are_broken() {
+    let course = SmallCourse::new("");
+    let folder = course.exercise();
+    let broken = |file: &str, from: &str, to: &str, words: &[&str]| {
+        let text = fs::read_to_string(course.path(file)).expect("a file");
+        assert!(text.contains(from), "{from} is in {file}");
+        course.write(file, text.replacen(from, to, 1));
+        course.run(&["check"]).complains(3, words);
+        course.write(file, text);
+    };
+    broken("grader.toml", "title = \"Small\"", "title = ", &["--> grader.toml:2:", "2 | title =", "expected"]);
+    broken(
+        &format!("{folder}/exercise.toml"),
+        "kind = \"trace\"",
+        "kind = \"trase\"",
+        &[&format!("--> {folder}/exercise.toml:14:9"), "14 | kind = \"trase\"", "did you mean `trace`?"],
+    );
+    broken(
+        &format!("{folder}/expected.trace"),
+        "then wait child",
+        "then wiat child",
+        &[&format!("--> {folder}/expected.trace:2:"), "2 |     pipe data", "wiat", "wait"],
+    );
+}
+
+/// What is wrong with an expected trace only under a scenario's values shows in grading, and is the author's there too.
+#[test]
+fn a_value_that_nobody_draws() {
+    let course = SmallCourse::new("");
+    if !machine::gives_a_box(&course) {
+        return;
+    }
+    let expected = format!("{}/expected.trace", course.exercise());
+    let text = fs::read_to_string(course.path(&expected)).expect("a file");
+    course.write(&expected, text.replacen("{word}", "{wort}", 1));
+    course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    let place = format!("--> {expected}:2:35");
+    course.run(&["check"]).complains(3, &["no value is called `wort`", &place, "2 |     pipe data"]);
+    course.submit("ada", right());
+    course.run(&["batch", "submissions", "--out", "out"]).complains(3, &["no value is called `wort`", &place]);
+}
+
+#[test]
+fn exercises_that_do_not_exist() {
+    let course = SmallCourse::new("");
+    let near = format!("{}x", course.name);
+    course.run(&["check", &near]).complains(2, &[&format!("no exercise is called `{near}`"), &course.name]);
+}
+
+#[test]
+fn sources_that_cannot_be() {
+    let course = SmallCourse::new("");
+    let name = course.name.clone();
+    let main = format!("{}/src/main.rs", course.exercise());
+    let check = |words: &str| {
+        let ran = course.run(&["check", &name, "--format", "json"]);
+        let graded = ran.graded();
+        assert_eq!((ran.exit, graded["status"].as_str()), (1, Some("fail")), "{}", ran.out);
+        let finding = &graded["findings"][0];
+        assert_eq!(finding["code"], "B001");
+        assert!(finding["message"].as_str().is_some_and(|message| message.contains(words)), "{finding}");
+    };
+    check("there is no src/main.rs");
+    fs::create_dir_all(course.path(&main)).expect("folders");
+    check("src/main.rs is a folder, not a file");
+    fs::remove_dir(course.path(&main)).expect("removed");
+    course.write(&main, b"fn main() { \xe4 }");
+    check("src/main.rs is not UTF-8 text");
+    course.remove(&main);
+    symlink("/etc/passwd", course.path(&main)).expect("a link");
+    check("src/main.rs is a link that leads out of its folder");
+    course.remove(&main);
+    course.write(&main, "fn main() { let x: u8 = \"no number\"; }");
+    check("does not compile");
+    assert!(course.run(&["check", &name]).out.contains("mismatched types"), "rustc's own words");
+}
+
+#[test]
+fn a_disk_that_is_full() {
+    let course = SmallCourse::new("");
+    let full = || fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+    let ran =
+        Ran::of(course.command(&["trace", "-o", "/dev/full", "--", "/bin/true"]).stdin(std::process::Stdio::null()));
+    ran.complains(4, &["cannot be written to /dev/full", "No space left on device"]);
+    let nowhere = course.run(&["trace", "-o", "no/such/folder", "--", "/bin/true"]);
+    nowhere.complains(2, &["cannot be written to no/such/folder"]);
+    let output = course.command(&["list"]).stdout(full()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left on device"));
+    // Where messages cannot be written either, the exit code is what is left.
+    let status = course.command(&["list"]).stdout(full()).stderr(full()).status().expect("it runs");
+    assert_eq!(status.code(), Some(4));
+    let closed = course.command(&["check", "nothing"]).stderr(full()).status().expect("it runs");
+    assert_eq!(closed.code(), Some(2));
+}
+
+#[test]
+fn a_cache_that_cannot_be_written() {
+    let course = SmallCourse::new("");
+    course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    course.write("a file", "");
+    for cache in ["/proc/cache", "a file", "/dev/null/cache"] {
+        let ran = Ran::of(course.command(&["check"]).env("IPC_GRADE_CACHE", cache));
+        ran.complains(4, &[cache, "IPC_GRADE_CACHE"]);
+        let doctor = Ran::of(course.command(&["doctor"]).env("IPC_GRADE_CACHE", cache));
+        assert_eq!(doctor.exit, 4, "{}", doctor.out);
+        assert!(doctor.out.contains(&format!("cache in {cache}")) && doctor.out.contains("IPC_GRADE_CACHE"));
+    }
+}
+
+#[test]
+fn no_compiler() {
+    let course = SmallCourse::new("");
+    course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    let without = |args: &[&str]| {
+        let mut command = course.command(args);
+        command.env("PATH", course.path("bin")).env_remove("CARGO").env_remove("RUSTC");
+        Ran::of(&mut command)
+    };
+    without(&["check"]).complains(4, &["failed to run `rustc`", "https://rustup.rs"]);
+    let doctor = without(&["doctor"]);
+    assert_eq!(doctor.exit, 4);
+    for tool in ["cargo", "rustc", "cc"] {
+        assert!(doctor.out.contains(&format!("MISSING  {tool}: not on the PATH")), "{}", doctor.out);
+    }
+}
+
+/// Runs the grader on a machine that refuses a call. The filter stays with the thread that starts it, and with all that
+/// it starts.
+fn refused(course: &SmallCourse, number: i64, args: &[&str]) -> Ran {
+    let mut command = course.command(args);
+    let start = move || {
+        seccomp::install(&seccomp::build(&[Rule::Fail(number, libc::EPERM)])).expect("a filter");
+        Ran::of(&mut command)
+    };
+    std::thread::spawn(start).join().expect("it ran")
+}
+
+#[test]
+fn a_machine_that_lacks_something() {
+    let course = SmallCourse::new("");
+    if !machine::gives_a_box(&course) {
+        return;
+    }
+    course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    for (call, in_check, in_doctor) in [
+        (libc::SYS_unshare, "make a user namespace", "MISSING  user namespaces"),
+        (libc::SYS_ptrace, "ptrace(2) must be allowed", "MISSING  ptrace of our own children"),
+        (libc::SYS_mount, "make mounts private", "MISSING  /dev/shm"),
+        (libc::SYS_seccomp, "install the filter", "MISSING  seccomp filters"),
+    ] {
+        let ran = refused(&course, call, &["check", "--format", "json"]);
+        let graded = ran.graded();
+        assert_eq!((ran.exit, graded["status"].as_str()), (4, Some("error")), "{}{}", ran.out, ran.err);
+        let problem = graded["problem"].as_str().unwrap_or_default();
+        assert!(problem.contains(in_check), "{problem}");
+        let doctor = refused(&course, call, &["doctor"]);
+        assert_eq!(doctor.exit, 4, "{}", doctor.out);
+        assert!(doctor.out.contains(in_doctor), "{in_doctor}\n{}", doctor.out);
+    }
+}
+
+/// No terminal, no home, no input: nothing of it is needed.
+#[test]
+fn hardly_any_surroundings() {
+    let course = SmallCourse::new("");
+    let mut command = course.command(&["list"]);
+    command.env_clear().stdin(std::process::Stdio::null());
+    let ran = Ran::of(&mut command);
+    assert_eq!((ran.exit, ran.err.as_str()), (0, ""));
+    let gone = tempfile::tempdir().expect("a folder");
+    let inside = gone.path().join("inside");
+    fs::create_dir(&inside).expect("a folder");
+    fs::set_permissions(&inside, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let named = course.path("");
+    let ran =
+        Ran::of(course.command(&["list", "--course", named.to_str().expect("UTF-8")]).current_dir(Path::new("/")));
+    assert_eq!(ran.exit, 0, "{}", ran.err);
+}

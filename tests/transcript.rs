@@ -1,0 +1,193 @@
+//! A student's first day, as it really reads: the starter, a write end left open, the pass; and the JSON of a fail.
+//!
+//! Graded for real, in the box. Values are fixed by the seed, so whole blocks can be compared.
+
+#[path = "support/require.rs"]
+mod require;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use snapbox::{IntoData, assert_data_eq, str};
+
+/// Leaves the write end open in the child, which reads to the end.
+const LEFT_OPEN: &str = "solutions/02_pipes/one_line/rejected/child_keeps_its_write_end.rs";
+
+/// Runs in the project's folder; gives the exit code and standard output, and asks for nothing on standard error.
+fn run(args: &[&str]) -> (i32, String) {
+    let output = Command::cargo_bin("ipc-grade")
+        .expect("the program is built")
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("NO_COLOR")
+        .output()
+        .expect("it runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    (output.status.code().expect("it exits"), text)
+}
+
+#[track_caller]
+fn reads(args: &[&str], exit: i32, expected: impl IntoData) {
+    if !require::grading() {
+        return;
+    }
+    let (code, text) = run(args);
+    assert_eq!(code, exit, "{text}");
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "80 columns: {line}");
+        assert_eq!(line, line.trim_end(), "nothing trails");
+    }
+    // As it stands: `\n` must not be taken for a path's separator.
+    assert_data_eq!(text.raw(), expected.raw());
+}
+
+#[test]
+fn a_write_end_left_open() {
+    reads(
+        &["check", "one_line", "--source", LEFT_OPEN, "--seed", "7f3a.0"],
+        1,
+        str![[r#"
+one_line  NOT YET  4 of 10 points
+
+error[F001]: the child waits for ever for the end of the text
+  --> solutions/02_pipes/one_line/rejected/child_keeps_its_write_end.rs
+   |
+   parent                        child
+   make data
+   fork child
+   write "oyster\n"  --------->  read "oyster\n"
+   close: write end              (its own copy stays open)
+   wait for child: stuck         read more: stuck
+
+ expected: the child reads "oyster\n", then the end of the text
+      saw: the child reads "oyster\n", then nothing, for ever
+      why: a pipe ends when every copy of its write end is closed.
+           fork gave the child a copy.
+ Not a time-out: nothing is left that could wake either process.
+ By hand: cargo run -- oyster      Stuck? ipc-grade hint one_line --for F001
+
+"#]],
+    );
+}
+
+#[test]
+fn the_pass() {
+    reads(
+        &["check", "one_line", "--source", "solutions"],
+        0,
+        str![[r#"
+one_line  PASS  10 of 10 points, in all 8 orders tried
+   parent                        child
+   make data
+   fork child
+   write "marble\n"  --------->  read "marble\n"
+                                 print "MARBLE\n"
+   wait: exit 0  <-------------  exit 0
+   exit 0
+Next: fifo_greeter
+
+"#]],
+    );
+}
+
+#[test]
+fn the_starter() {
+    reads(
+        &["check", "one_line", "--seed", "7f3a.0"],
+        1,
+        str![[r#"
+one_line  NOT STARTED  1 of 10 points
+ expected: the parent writes "oyster\n" to data
+      saw: nothing of the kind
+Read exercises/02_pipes/one_line/README.md, edit src/main.rs beside it.
+
+"#]],
+    );
+}
+
+/// Elsewhere than on a terminal a line says how each went, in the words of the table.
+#[test]
+fn the_progress_of_starters() {
+    if !require::grading() {
+        return;
+    }
+    let mut command = Command::cargo_bin("ipc-grade").expect("the program is built");
+    let command = command.args(["check", "one_line", "separate_memory"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().filter(|line| line.contains(": not started, ")).count(), 2, "{said}");
+}
+
+/// The fields that programs may rely on, as they were promised: others may be added, these stay.
+#[test]
+fn the_json_of_a_fail() {
+    if !require::grading() {
+        return;
+    }
+    let (code, text) = run(&["check", "one_line", "--source", LEFT_OPEN, "--seed", "7f3a.0", "--format", "json"]);
+    assert_eq!(code, 1);
+    let report: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(report["schema"], "ipc-grade/report/1");
+    has(&report, &[("exercises", Value::is_array), ("points", Value::is_u64), ("max_points", Value::is_u64)]);
+    let [exercise] = list(&report["exercises"]) else { panic!("one exercise: {text}") };
+    has(
+        exercise,
+        &[
+            ("id", Value::is_string),
+            ("status", Value::is_string),
+            ("points", Value::is_u64),
+            ("max_points", Value::is_u64),
+            ("checks", Value::is_array),
+            ("findings", Value::is_array),
+            ("seed", Value::is_string),
+        ],
+    );
+    assert_eq!((&exercise["id"], &exercise["status"]), (&"02_pipes/one_line".into(), &"fail".into()));
+    assert_eq!(exercise["seed"], "7f3a.0");
+    let checks = list(&exercise["checks"]);
+    for check in checks {
+        has(
+            check,
+            &[
+                ("id", Value::is_string),
+                ("kind", Value::is_string),
+                ("status", Value::is_string),
+                ("points", Value::is_u64),
+                ("max_points", Value::is_u64),
+            ],
+        );
+        assert!(["pass", "fail", "skipped", "error"].iter().any(|status| check["status"] == **status), "{check}");
+        assert!(check["points"].as_u64() <= check["max_points"].as_u64(), "{check}");
+    }
+    let sum = |field: &str| checks.iter().filter_map(|check| check[field].as_u64()).sum::<u64>();
+    assert_eq!((exercise["points"].as_u64(), exercise["max_points"].as_u64()), (Some(sum("points")), Some(10)));
+    assert_eq!(sum("max_points"), 10);
+    let [finding] = list(&exercise["findings"]) else { panic!("one cause: {text}") };
+    has(
+        finding,
+        &[
+            ("code", Value::is_string),
+            ("severity", Value::is_string),
+            ("message", Value::is_string),
+            ("file", Value::is_string),
+            ("line", Value::is_null),
+        ],
+    );
+    assert_eq!((&finding["code"], &finding["severity"]), (&"F001".into(), &"error".into()));
+    assert_eq!(finding["file"], LEFT_OPEN);
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A question about a field.
+type Is = fn(&Value) -> bool;
+
+#[track_caller]
+fn has(value: &Value, fields: &[(&str, Is)]) {
+    for (field, is) in fields {
+        let found = value.get(field);
+        assert!(found.is_some_and(is), "`{field}` is {found:?} in {value:#}");
+    }
+}
