@@ -204,13 +204,16 @@ fn start(scene: &Scene<'_>, symptom: &Symptom, message: String) -> Cause {
 /// T001.
 fn missing(scene: &Scene<'_>, symptom: &Symptom, more: usize) -> Cause {
     let step = Step::parse(symptom.problem.step.as_deref().unwrap_or_default());
-    let seen = symptom.saw.clone().unwrap_or_else(|| "nothing of the kind".to_owned());
+    let count = |number: &str| match number {
+        "1" => "one process".to_owned(),
+        number => format!("{number} processes"),
+    };
+    let seen = symptom.saw.clone().unwrap_or_else(|| match step.verb {
+        "fork" => count(&scene.learner().count().to_string()),
+        _ => "nothing of the kind".to_owned(),
+    });
     let cause = match (symptom.source, step.verb) {
         (Source::Check, "processes") => {
-            let count = |number: &str| match number {
-                "1" => "one process".to_owned(),
-                number => format!("{number} processes"),
-            };
             start(scene, symptom, format!("{} where {} are asked for", count(&seen), step.rest))
                 .expected(count(step.rest))
                 .saw(count(&seen))
