@@ -9,6 +9,7 @@ use crate::model::Diagnostic;
 use crate::model::exercise::CheckKind;
 use crate::model::{Scenario, ScenarioId, ScheduleSeed, Stdin, Template, Token, Value, ValueSeed, Values, values};
 use crate::recorder::Substitution;
+use crate::report;
 use crate::trace::{Life, LifeKind, RunEnd, Trace};
 
 /// The seeds of a grade, in the order in which they are tried.
@@ -152,16 +153,8 @@ impl Run<'_> {
 /// How to run the program of a run without the grader, and whose part one has to play then.
 pub fn by_hand(run: &Run<'_>) -> String {
     let given = run.original.as_ref().unwrap_or(&run.values);
-    let quoted = |template: &Template| {
-        let text = String::from_utf8_lossy(&template.resolve(given).unwrap_or_default()).into_owned();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/_-.,:=+".contains(c);
-        if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-    };
-    let args: Vec<String> = run.scenario.args.iter().map(quoted).collect();
-    let mut command = "cargo run".to_owned();
-    if !args.is_empty() {
-        command.push_str(&format!(" -- {}", args.join(" ")));
-    }
+    let args = run.scenario.args.iter().map(|template| template.resolve(given).unwrap_or_default());
+    let mut command = report::by_hand(&args.collect::<Vec<_>>());
     // Without its peers the program waits; a comment says who has to be them, and the line can still be pasted.
     let peers: Vec<&str> = run.scenario.peers.iter().map(|peer| peer.name.as_str()).collect();
     if !peers.is_empty() {

@@ -49,7 +49,6 @@ pub(super) struct Engine<'a> {
     pub(super) restarting: HashMap<Tid, HashSet<Signal>>,
     /// How many semaphores each System V set has: SETALL does not say.
     pub(super) semaphores: HashMap<i32, u64>,
-    pub(super) program: Option<Tid>,
     pub(super) cwd: String,
     pub(super) clock: Clock,
     /// Some process has armed a timer.
@@ -96,7 +95,6 @@ impl<'a> Engine<'a> {
             inherited: HashSet::new(),
             restarting: HashMap::new(),
             semaphores: HashMap::new(),
-            program: None,
             cwd: String::new(),
             clock: Clock::new(),
             timers: false,
@@ -181,7 +179,6 @@ impl<'a> Engine<'a> {
         }
         let peer = match &root.kind {
             RootKind::Program => {
-                self.program = Some(root.pid);
                 self.cwd.clone_from(&root.cwd);
                 None
             }

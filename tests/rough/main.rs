@@ -4,10 +4,12 @@
 //! so that what a program leaves running is found in /proc by that name. All tests share a cache, in which the course's
 //! crates are built once.
 
+#[path = "../support/require.rs"]
+mod require;
+
 mod bad_input;
 mod batch;
 mod course;
 mod hostile;
 mod interrupt;
-mod machine;
 mod processes;
