@@ -47,7 +47,12 @@ fn verb() -> impl Strategy<Value = Verb> {
         (object(), any::<bool>(), any::<bool>()).prop_map(|(object, write, last)| Verb::Close { object, write, last }),
         (object(), bytes()).prop_map(|(object, bytes)| Verb::Write { object, bytes }),
         (object(), bytes(), any::<i64>()).prop_map(|(object, bytes, priority)| Verb::Send { object, bytes, priority }),
-        (object(), any::<u64>(), bytes()).prop_map(|(object, offset, bytes)| Verb::Load { object, offset, bytes }),
+        (object(), any::<u64>(), bytes(), any::<bool>()).prop_map(|(object, offset, bytes, atomic)| Verb::Load {
+            object,
+            offset,
+            bytes,
+            atomic
+        }),
         signal().prop_map(|signal| Verb::Take { signal }),
         (option::of(life()), signal(), any::<bool>()).prop_map(|(target, signal, group)| Verb::Signal {
             target,

@@ -374,7 +374,7 @@ fn output(scene: &Scene<'_>, check: &CheckSpec, on: &str, expected: &[u8]) -> Op
 fn last_value(scene: &Scene<'_>, object: ObjectId, offset: u64, scalar: Scalar) -> Option<i128> {
     let mut bytes = vec![0; scalar.size()];
     for event in &scene.trace().events {
-        let Verb::Store { object: at, offset: from, bytes: stored } = &event.verb else { continue };
+        let Verb::Store { object: at, offset: from, bytes: stored, .. } = &event.verb else { continue };
         if *at != object {
             continue;
         }

@@ -379,7 +379,7 @@ impl<'a> Engine<'a> {
             return;
         }
         for (file, offset, bytes) in self.shadows.changes() {
-            self.tell(tid, RawKind::Stored { file, offset, bytes });
+            self.tell(tid, RawKind::Stored { file, offset, bytes, access: None });
         }
     }
 

@@ -194,10 +194,10 @@ impl Engine<'_> {
                 let file = decode::files::file(tid, a as i32, None);
                 let bytes = Bytes(memory::read_vec(tid, c, d.min(4096) as usize));
                 if operation == peer_call::LOADED {
-                    RawKind::Loaded { file, offset: b, bytes }
+                    RawKind::Loaded { file, offset: b, bytes, access: None }
                 } else {
                     self.shadows.stored_by_peer(&file, b, &bytes);
-                    RawKind::Stored { file, offset: b, bytes }
+                    RawKind::Stored { file, offset: b, bytes, access: None }
                 }
             }
             _ => {

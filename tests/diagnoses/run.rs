@@ -136,7 +136,7 @@ impl Run {
     }
 
     pub(crate) fn store(&mut self, life: LifeId, object: ObjectId, offset: u64, bytes: &[u8]) -> EventId {
-        self.did(life, Verb::Store { object, offset, bytes: bytes.into() })
+        self.did(life, Verb::Store { object, offset, bytes: bytes.into(), atomic: false, before: None, pointer: false })
     }
 
     pub(crate) fn fails(&mut self, life: LifeId, call: &str, errno: &str, object: Option<ObjectId>) -> EventId {

@@ -216,7 +216,10 @@ impl Run {
     }
 
     pub fn store(&mut self, by: Process, object: ObjectId, offset: u64, bytes: &[u8]) {
-        let event = self.plain(by, Verb::Store { object, offset, bytes: bytes.into() });
+        let event = self.plain(
+            by,
+            Verb::Store { object, offset, bytes: bytes.into(), atomic: false, before: None, pointer: false },
+        );
         for (at, byte) in (offset..).zip(bytes) {
             self.stores.insert((object, at), event);
             self.memory.insert((object, at), *byte);
@@ -230,7 +233,7 @@ impl Run {
         let mut seen: Vec<EventId> = places.filter_map(|at| self.stores.get(&(object, at)).copied()).collect();
         seen.sort();
         seen.dedup();
-        let event = self.plain(by, Verb::Load { object, offset, bytes: Bytes(bytes.clone()) });
+        let event = self.plain(by, Verb::Load { object, offset, bytes: Bytes(bytes.clone()), atomic: false });
         self.events[event.index()].reads_from = seen;
         bytes
     }

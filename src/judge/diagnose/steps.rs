@@ -190,6 +190,8 @@ pub(crate) fn did(verb: &Verb, object: &str) -> String {
         Verb::Resize { len, .. } => format!("gives {object} {len} bytes"),
         Verb::Store { offset, .. } => format!("stores at offset {offset} of {object}"),
         Verb::Load { offset, .. } => format!("loads from offset {offset} of {object}"),
+        Verb::Init { value, .. } => format!("sets {object} up with {value}"),
+        Verb::Unexamined { .. } => format!("goes on to access {object}"),
         Verb::Ready { signal } => format!("gets ready for SIG{signal}"),
         Verb::Unready { signal } => format!("is no longer ready for SIG{signal}"),
         Verb::Ignore { signal } => format!("ignores SIG{signal}"),

@@ -20,8 +20,8 @@ pub(super) fn touches<'a>(
     let mut domain = Domain::new();
     for (id, event) in events {
         let (at, bytes) = match &event.verb {
-            Verb::Store { object: on, offset, bytes } if stores && Some(*on) == object => (*offset, bytes),
-            Verb::Load { object: on, offset, bytes } if !stores && Some(*on) == object => (*offset, bytes),
+            Verb::Store { object: on, offset, bytes, .. } if stores && Some(*on) == object => (*offset, bytes),
+            Verb::Load { object: on, offset, bytes, .. } if !stores && Some(*on) == object => (*offset, bytes),
             _ => continue,
         };
         for (offset, byte) in (at..).zip(&bytes.0) {

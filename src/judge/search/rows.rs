@@ -130,8 +130,8 @@ impl<'a> Rows<'_, 'a> {
             Verb::Unlink { object } => Some(format!("unlink {}", self.name(*object))),
             Verb::Acquire { object } => Some(format!("acquire {}", self.name(*object))),
             Verb::Release { object } => Some(format!("release {}", self.name(*object))),
-            Verb::Store { object, offset, bytes } => Some(self.access("store", *object, *offset, &bytes.0)),
-            Verb::Load { object, offset, bytes } => Some(self.access("load", *object, *offset, &bytes.0)),
+            Verb::Store { object, offset, bytes, .. } => Some(self.access("store", *object, *offset, &bytes.0)),
+            Verb::Load { object, offset, bytes, .. } => Some(self.access("load", *object, *offset, &bytes.0)),
             Verb::Failed { call, errno, .. } => Some(format!("{call} failed: {errno}")),
             Verb::Thread { .. }
             | Verb::Open { .. }
@@ -143,7 +143,9 @@ impl<'a> Rows<'_, 'a> {
             | Verb::Return { .. }
             | Verb::Holds { .. }
             | Verb::Step { .. }
+            | Verb::Unexamined { .. }
             | Verb::Call { .. } => None,
+            Verb::Init { object, value, .. } => Some(format!("set {} up with {value}", self.name(*object))),
         };
         if let Some(text) = shown {
             self.open.remove(&life);

@@ -207,8 +207,10 @@ fn text(trace: &Trace, event: &Event) -> Option<String> {
             format!("map {}{}", name(*object), if *shared { "" } else { " privately" })
         }
         Verb::Resize { object, len } => format!("resize {} to {len}", name(*object)),
-        Verb::Store { object, offset, bytes } => format!("store {}[{offset}] {}", name(*object), data(bytes)),
-        Verb::Load { object, offset, bytes } => format!("load {}[{offset}] {}", name(*object), data(bytes)),
+        Verb::Store { object, offset, bytes, .. } => format!("store {}[{offset}] {}", name(*object), data(bytes)),
+        Verb::Load { object, offset, bytes, .. } => format!("load {}[{offset}] {}", name(*object), data(bytes)),
+        Verb::Init { object, value, .. } => format!("init {} to {value}", name(*object)),
+        Verb::Unexamined { object } => format!("accesses to {} are too many to show", name(*object)),
         // A child is ready for what its parent was: that is no step of its own.
         Verb::Ready { .. } if !event.causes.is_empty() => return None,
         Verb::Ready { signal } => format!("{READY}{signal}"),

@@ -140,6 +140,15 @@ pub enum Verb {
         offset: u64,
         /// What stands there now.
         bytes: Bytes,
+        /// One indivisible step that orders, not a plain store.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        atomic: bool,
+        /// What stood there before, where that was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Bytes>,
+        /// Its bytes are an address in the private memory of the process that stores.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pointer: bool,
     },
     /// Shared memory was looked at.
     Load {
@@ -149,6 +158,24 @@ pub enum Verb {
         offset: u64,
         /// What stood there.
         bytes: Bytes,
+        /// One indivisible step that orders, not a plain load.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        atomic: bool,
+    },
+    /// From here on accesses to this memory are not told one by one: there are more of them than the budget allows.
+    Unexamined {
+        /// Which.
+        object: ObjectId,
+    },
+    /// A semaphore, lock, condition variable or barrier in memory was given its first state (sem_init(3),
+    /// pthread_mutex_init(3)).
+    Init {
+        /// Which.
+        object: ObjectId,
+        /// A semaphore's value, a barrier's count; 0 of others.
+        value: u32,
+        /// Other processes may use it.
+        shared: bool,
     },
     /// The process became ready for a signal: its disposition is a handler, or every thread masks it.
     Ready {
@@ -232,7 +259,9 @@ impl Verb {
             | Self::Map { object, .. }
             | Self::Resize { object, .. }
             | Self::Store { object, .. }
-            | Self::Load { object, .. } => Some(*object),
+            | Self::Load { object, .. }
+            | Self::Unexamined { object }
+            | Self::Init { object, .. } => Some(*object),
             Self::Failed { object, .. } => *object,
             Self::Fork { .. }
             | Self::Thread { .. }
@@ -269,7 +298,9 @@ impl Verb {
             | Self::Map { object, .. }
             | Self::Resize { object, .. }
             | Self::Store { object, .. }
-            | Self::Load { object, .. } => Some(object),
+            | Self::Load { object, .. }
+            | Self::Unexamined { object }
+            | Self::Init { object, .. } => Some(object),
             Self::Failed { object, .. } => object.as_mut(),
             Self::Fork { .. }
             | Self::Thread { .. }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Namer;
 use crate::trace::Bytes;
 use crate::trace::canonical::{EventId, ThreadId, Verb};
-use crate::trace::raw::RawFile;
+use crate::trace::raw::{Access, RawFile};
 
 /// For each byte that was changed the event that did it last, as stretches from start to end.
 #[derive(Debug, Default)]
@@ -50,19 +50,45 @@ impl Stores {
 
 impl Namer {
     /// Memory changed under a thread.
-    pub(super) fn stored(&mut self, thread: ThreadId, file: &RawFile, offset: u64, bytes: &Bytes) {
+    pub(super) fn stored(
+        &mut self,
+        thread: ThreadId,
+        file: &RawFile,
+        offset: u64,
+        bytes: &Bytes,
+        access: Option<&Access>,
+    ) {
         let object = self.objects.of_file(file, None);
-        let event = self.emit(thread, Verb::Store { object, offset, bytes: bytes.clone() }, Vec::new());
+        let atomic = access.is_some_and(|access| access.atomic);
+        let pointer = access.is_some_and(|access| access.pointer);
+        let before = access.and_then(|access| access.before.clone());
+        let event = self.emit(
+            thread,
+            Verb::Store { object, offset, bytes: bytes.clone(), atomic, before, pointer },
+            Vec::new(),
+        );
         let thing = &mut self.objects[object];
         thing.written = true;
         thing.stores.store(offset, offset.saturating_add(bytes.len() as u64), event);
     }
 
-    /// A peer looked at memory: data flow, which orders nothing.
-    pub(super) fn loaded(&mut self, thread: ThreadId, file: &RawFile, offset: u64, bytes: &Bytes) {
+    /// Memory was looked at. What a plain load saw is data flow, which orders nothing; an atomic load comes after the
+    /// atomic store that it saw.
+    pub(super) fn loaded(
+        &mut self,
+        thread: ThreadId,
+        file: &RawFile,
+        offset: u64,
+        bytes: &Bytes,
+        access: Option<&Access>,
+    ) {
         let object = self.objects.of_file(file, None);
+        let atomic = access.is_some_and(|access| access.atomic);
         let seen = self.objects[object].stores.load(offset, offset.saturating_add(bytes.len() as u64));
-        let event = self.emit(thread, Verb::Load { object, offset, bytes: bytes.clone() }, Vec::new());
+        let orders =
+            |event: &EventId| atomic && matches!(self.events[event.index()].verb, Verb::Store { atomic: true, .. });
+        let (causes, seen): (Vec<EventId>, Vec<EventId>) = seen.into_iter().partition(orders);
+        let event = self.emit(thread, Verb::Load { object, offset, bytes: bytes.clone(), atomic }, causes);
         self.events[event.index()].reads_from = seen;
     }
 }

@@ -16,6 +16,7 @@ mod ending;
 mod failures;
 mod files;
 mod live;
+mod locks;
 mod memory;
 mod messages;
 mod objects;
@@ -108,8 +109,17 @@ impl Namer {
             RawKind::Delivered { signal, handled, sender } => self.delivered(thread, *signal, *handled, *sender),
             RawKind::Entered { call } => self.entered(thread, call),
             RawKind::Returned { call, result } => self.returned(thread, call, *result),
-            RawKind::Stored { file, offset, bytes } => self.stored(thread, file, *offset, bytes),
-            RawKind::Loaded { file, offset, bytes } => self.loaded(thread, file, *offset, bytes),
+            RawKind::Stored { file, offset, bytes, access } => {
+                self.stored(thread, file, *offset, bytes, access.as_ref())
+            }
+            RawKind::Loaded { file, offset, bytes, access } => {
+                self.loaded(thread, file, *offset, bytes, access.as_ref())
+            }
+            RawKind::Synced { object, op } => self.synced(thread, object, *op),
+            RawKind::Unexamined { file } => {
+                let object = self.objects.of_file(file, None);
+                self.emit(thread, Verb::Unexamined { object }, Vec::new());
+            }
             RawKind::Holds { value, elsewhere } => {
                 let elsewhere = elsewhere
                     .iter()

@@ -107,8 +107,11 @@ pub enum RawKind {
         offset: u64,
         /// What stands there now.
         bytes: Bytes,
+        /// How it was done; none where only the change was seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access: Option<Access>,
     },
-    /// A peer looked at shared memory.
+    /// Shared memory was looked at, by a peer or by an access of the learner's.
     Loaded {
         /// Which memory.
         file: RawFile,
@@ -116,6 +119,21 @@ pub enum RawKind {
         offset: u64,
         /// What stood there.
         bytes: Bytes,
+        /// How it was done; none where a peer only tells of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        access: Option<Access>,
+    },
+    /// A function of libc's that synchronises without a call came back, or began to wait (sem_overview(7), pthreads(7)).
+    Synced {
+        /// The semaphore, lock, condition variable or barrier.
+        object: SyncObject,
+        /// What was done to it.
+        op: SyncOp,
+    },
+    /// From here on accesses to this memory are not told one by one: the run made more of them than its budget allows.
+    Unexamined {
+        /// Which memory.
+        file: RawFile,
     },
     /// At its end the process's private memory held a value that the harness asked for.
     Holds {
@@ -140,6 +158,70 @@ pub enum RawKind {
     Stopped {
         /// By which signal; none when it goes on.
         signal: Option<Signal>,
+    },
+}
+
+/// How shared memory was accessed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// One indivisible step that orders: a locked instruction, or an access inside of the language's own atomics.
+    pub atomic: bool,
+    /// A store's: what stood there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Bytes>,
+    /// A store's: its bytes are an address in the private memory of the process that stores.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pointer: bool,
+}
+
+/// Something in memory that processes or threads synchronise by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SyncObject {
+    /// What it is.
+    pub kind: SyncKind,
+    /// The shared memory that it lies in; none where it lies in a process's private memory.
+    pub file: Option<RawFile>,
+    /// Bytes from the memory's start, or its address in private memory.
+    pub offset: u64,
+}
+
+/// The kinds of things that processes or threads synchronise by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncKind {
+    /// sem_t.
+    Semaphore,
+    /// pthread_mutex_t, pthread_spinlock_t.
+    Mutex,
+    /// pthread_rwlock_t.
+    ReadWriteLock,
+    /// pthread_cond_t.
+    Condition,
+    /// pthread_barrier_t.
+    Barrier,
+}
+
+/// What was done to something that processes or threads synchronise by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum SyncOp {
+    /// sem_init, pthread_mutex_init and their like.
+    Init {
+        /// A semaphore's value, a barrier's count; 0 of others.
+        value: u32,
+        /// pshared: other processes may use it.
+        shared: bool,
+    },
+    /// It is about to be acquired; told where that may have to wait.
+    Wait,
+    /// A semaphore went down, a lock was taken, a condition was met, a barrier was passed.
+    Acquire,
+    /// A semaphore went up, a lock was given back, a condition was signalled, a barrier was reached.
+    Release,
+    /// The function failed with this errno: EAGAIN, EPERM, EDEADLK …
+    Failed {
+        /// As a positive number.
+        errno: i32,
     },
 }
 

@@ -9,11 +9,11 @@ fn map(tid: Tid, fd: Option<i32>, shared: bool, file: Option<RawFile>) -> RawEve
 }
 
 fn stored(tid: Tid, file: RawFile, offset: u64, text: &str) -> RawEvent {
-    event(tid, RawKind::Stored { file, offset, bytes: Bytes::from(text) })
+    event(tid, RawKind::Stored { file, offset, bytes: Bytes::from(text), access: None })
 }
 
 fn loaded(tid: Tid, file: RawFile, offset: u64, text: &str) -> RawEvent {
-    event(tid, RawKind::Loaded { file, offset, bytes: Bytes::from(text) })
+    event(tid, RawKind::Loaded { file, offset, bytes: Bytes::from(text), access: None })
 }
 
 #[test]

@@ -310,7 +310,10 @@ fn odd_recordings_do_no_harm() {
         event(88, RawKind::ThreadExited),
         event(88, RawKind::ThreadExited),
         ok(MAIN, Call::CloseRange { first: 9, last: 3, cloexec: false, unshare: true }, 0),
-        event(MAIN, RawKind::Stored { file: file(FileKind::Shm, "", 3), offset: u64::MAX, bytes: "xy".into() }),
+        event(
+            MAIN,
+            RawKind::Stored { file: file(FileKind::Shm, "", 3), offset: u64::MAX, bytes: "xy".into(), access: None },
+        ),
     ]);
     assert_eq!(trace.lives[1].name, "stray1");
 }

@@ -136,11 +136,21 @@ fn odd_event() -> impl Strategy<Value = RawEvent> {
                 20 => opening(tid, "/work/f", "w"),
                 21 => event(
                     tid,
-                    RawKind::Stored { file: file(FileKind::Shm, "", 3), offset: n as u64, bytes: text.as_str().into() },
+                    RawKind::Stored {
+                        file: file(FileKind::Shm, "", 3),
+                        offset: n as u64,
+                        bytes: text.as_str().into(),
+                        access: None,
+                    },
                 ),
                 22 => event(
                     tid,
-                    RawKind::Loaded { file: file(FileKind::Shm, "", 3), offset: n as u64, bytes: text.as_str().into() },
+                    RawKind::Loaded {
+                        file: file(FileKind::Shm, "", 3),
+                        offset: n as u64,
+                        bytes: text.as_str().into(),
+                        access: None,
+                    },
                 ),
                 23 => ok(tid, Call::Move { from: fd, to: second, keeps: n > 6, bytes: "".into() }, n),
                 24..=27 => enter(tid, call()),

@@ -260,6 +260,8 @@ fn verb(trace: &Trace, event: &Event) -> String {
         Verb::Resize { len, .. } => format!(" resize{object} {len}"),
         Verb::Store { offset, bytes, .. } => format!(" store{object} {offset} {bytes:?}"),
         Verb::Load { offset, bytes, .. } => format!(" load{object} {offset} {bytes:?}"),
+        Verb::Init { value, shared, .. } => format!(" init{object} {value}{}", if *shared { " shared" } else { "" }),
+        Verb::Unexamined { .. } => format!(" unexamined{object}"),
         Verb::Ready { signal } => format!(" ready {signal}"),
         Verb::Unready { signal } => format!(" unready {signal}"),
         Verb::Ignore { signal } => format!(" ignore {signal}"),
