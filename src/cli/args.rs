@@ -166,6 +166,9 @@ pub struct TraceArgs {
     /// Write it to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// The order in which its processes run: 0 is in order of creation, others are other orders
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub seed: u32,
     /// Run the program in the box that graded programs run in
     #[arg(long = "box")]
     pub boxed: bool,

@@ -21,10 +21,11 @@ pub fn run(args: &TraceArgs, settings: &Settings) -> anyhow::Result<Exit> {
         return Err(Usage(format!("{} is a folder, where a file for the trace should be", output.display())).into());
     }
     let command: Vec<String> = args.program.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let schedule = ScheduleSeed(args.seed);
     let trace = if args.boxed {
-        record::record_in_box(Path::new(&args.program[0]), &args.program[1..]).map_err(usage)?
+        record::record_in_box(Path::new(&args.program[0]), &args.program[1..], schedule).map_err(usage)?
     } else {
-        naming::name(&record::record(&args.program, ScheduleSeed(0)).map_err(usage)?)
+        naming::name(&record::record(&args.program, schedule).map_err(usage)?)
     };
     let text = match args.format {
         TraceFormat::Json => codec::write_with(&trace, &Context { command, ..Context::default() }),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::matching::{LaneStep, Unforced};
 use crate::model::{CheckId, Code};
-use crate::trace::Site;
+use crate::trace::{EventId, Site, ThreadId, Wait};
 
 /// The verdict on one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +99,43 @@ pub struct Finding {
     pub place: Option<Site>,
     /// Other lines that matter, each with what it says of them.
     pub also: Vec<(Site, String)>,
+    /// What of the run it is about, each with a few words to stand under the line: the first is where it happened, the
+    /// others are what led to it.
+    #[serde(default)]
+    pub labels: Vec<Label>,
     /// Where expected and seen bytes part, as a unified diff or two lines with a caret; empty where there is none.
     pub diff: String,
     /// Only true because nothing is left that could wake anybody, not because time ran out.
     pub proved: bool,
+}
+
+/// Something of the run, and what is to be said of it in a few words: `parent`, `the child still has this open`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// What.
+    pub at: Spot,
+    /// What is said of it; empty where the finding's message says it all.
+    pub text: String,
+}
+
+/// A moment of a run that a source line can be told for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spot {
+    /// Something happened.
+    Event(EventId),
+    /// This thread waits at the end of the run.
+    Wait(ThreadId),
+}
+
+impl From<EventId> for Spot {
+    fn from(event: EventId) -> Self {
+        Self::Event(event)
+    }
+}
+
+impl From<&Wait> for Spot {
+    fn from(wait: &Wait) -> Self {
+        Self::Wait(wait.thread)
+    }
 }

@@ -14,7 +14,7 @@ pub mod matching;
 mod score;
 pub mod search;
 
-pub use finding::{CheckResult, CheckStatus, Finding, Severity, Verdict};
+pub use finding::{CheckResult, CheckStatus, Finding, Label, Severity, Spot, Verdict};
 pub use matching::{Matching, Problem, ProblemKind, Unforced};
 pub use search::match_trace;
 

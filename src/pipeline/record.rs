@@ -56,7 +56,7 @@ pub enum RecordError {
 ///
 /// # Errors
 /// [`RecordError`].
-pub fn record_in_box(program: &Path, args: &[OsString]) -> Result<Trace, RecordError> {
+pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) -> Result<Trace, RecordError> {
     let shown = program.display().to_string();
     let exec = |error: std::io::Error| {
         let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(libc::ENOENT));
@@ -71,7 +71,7 @@ pub fn record_in_box(program: &Path, args: &[OsString]) -> Result<Trace, RecordE
         stdin: StdinSource::Empty,
         peers: Vec::new(),
         limits: Limits::default(),
-        schedule: ScheduleSeed(0),
+        schedule,
         entropy: 0,
         holds: Vec::new(),
         substitution: None,

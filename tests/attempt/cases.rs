@@ -7,6 +7,7 @@ use ipc_grade::trace::Bytes;
 use ipc_grade::trace::canonical::{Ending, LifeId, LifeKind, ObjectKind, RunEnd, Trace, Verb};
 
 use crate::own_process::Case;
+use crate::{replay, size};
 
 /// Every case by name.
 pub(crate) const ALL: &[Case] = &[
@@ -25,9 +26,15 @@ pub(crate) const ALL: &[Case] = &[
     ("a daemon ends with the run", daemon),
     ("what hostile programs come to", hostile),
     ("the same attempt gives the same trace", same_trace),
+    ("a thousand processes", size::thousand_processes),
+    ("a stream of 64 MiB", size::long_stream),
+    ("killed at any moment", size::killed_at_any_moment),
+    ("one after another", size::one_after_another),
+    ("replayed with every core busy", replay::replayed),
+    ("other seeds, other orders", replay::varied),
 ];
 
-fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
+pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
     Attempt {
         program: std::env::current_exe().expect("this binary"),
         name: "program".into(),
@@ -42,7 +49,7 @@ fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
     }
 }
 
-fn run(described: &Attempt) -> Trace {
+pub(crate) fn run(described: &Attempt) -> Trace {
     let Attempted { trace, .. } = attempt(described).expect("a trace");
     trace
 }
@@ -55,7 +62,7 @@ fn when(facts: Vec<ResolvedFact>) -> ResolvedStep {
     ResolvedStep::When { facts, or_idle: false }
 }
 
-fn printed(trace: &Trace) -> String {
+pub(crate) fn printed(trace: &Trace) -> String {
     let text = trace.iter().filter_map(|(_, event)| match &event.verb {
         Verb::Write { object, bytes } if trace.object(*object).kind == ObjectKind::Stdout => Some(&bytes.0[..]),
         _ => None,

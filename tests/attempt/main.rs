@@ -8,6 +8,8 @@ mod cases;
 mod inside;
 #[path = "../support/own_process.rs"]
 mod own_process;
+mod replay;
+mod size;
 
 fn main() -> std::process::ExitCode {
     own_process::main("attempt", cases::ALL, inside::run)

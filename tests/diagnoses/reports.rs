@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use ipc_grade::judge::{Finding, Verdict};
+use ipc_grade::judge::{Finding, Spot, Verdict};
 use ipc_grade::model::Signal;
-use ipc_grade::trace::{LifeId, ObjectKind, Verb};
+use ipc_grade::trace::{EventId, LifeId, ObjectKind, ThreadId, Verb};
 use snapbox::{IntoData, assert_data_eq, str};
 
 use super::chapters::{OneLine, handle_interrupt, named_object, one_line};
@@ -43,8 +43,15 @@ fn an_end_that_never_comes() {
     stuck.site = Some(site(22));
     one.run.deadlock(vec![wait_for(MAIN, one.child), stuck]);
     let fit = one.fit().missing("child", "stdout \"KETTLE\\n\"").missing("parent", "wait child -> exit 0");
+    let verdict = one_line().judge(&one.run, fit);
+    let labels: Vec<(Spot, &str)> = verdict.findings[0].labels.iter().map(|it| (it.at, it.text.as_str())).collect();
+    let wanted = [
+        (Spot::Wait(ThreadId(one.child.0 * 10)), "the child is stuck here"),
+        (Spot::Event(EventId(0)), "the child still has this open"),
+    ];
+    assert_eq!(labels, wanted);
     assert_data_eq!(
-        told(&one_line().judge(&one.run, fit)),
+        told(&verdict),
         str![[r#"
 error[F001]: the child waits for ever for the end of the text
   --> src/main.rs:22

@@ -207,3 +207,20 @@ deadlock
 "#]],
     );
 }
+
+#[test]
+fn suspends_with_it_blocked() {
+    check("deadlocks", "suspends_with_it_blocked", str![[r#"
+main
+  ready USR1
+  fork main.1
+  reaped main.1 exit 0 < main.1
+main.1
+  ready USR1 < main
+  signal main USR1
+  exit 0
+deadlock
+  main in sigsuspend
+
+"#]]);
+}

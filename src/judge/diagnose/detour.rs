@@ -60,7 +60,7 @@ fn exchanged(scene: &Scene<'_>) -> Option<Cause> {
     let message = format!("the data went another way: {who} does not use what comes through {through}");
     let cause = Cause::new(Code::F005, symptom.home.clone(), event, message)
         .explains(stale)
-        .place(symptom.problem.event.and_then(|event| scene.site(event)))
+        .label_if(scene, symptom.problem.event, "")
         .expected(format!("{who} {puts} {wanted}"))
         .saw(format!("{who} {puts} {met}"))
         .diff(expected, saw)
@@ -104,7 +104,7 @@ fn never_fetched(scene: &Scene<'_>) -> Option<Cause> {
             format!("the data went another way: {who} never reads it from {name}"),
         )
         .explains(about)
-        .place(scene.site(*at))
+        .label(scene, *at, "")
         .expected(format!("{who} {}", step.predicate()))
         .saw(format!("{who} prints {} and has not read it from {name}", short(line)))
         .why(format!("what {who} knows without {name} it has from elsewhere:"))

@@ -47,10 +47,10 @@ fn deadlock(scene: &Scene<'_>, waits: &[Wait], proved: bool) -> Option<Cause> {
         .effect(Effect::Stops)
         .explains(scene.unfinished())
         .proved(proved)
-        .place(stuck.first().and_then(|wait| wait.site.clone()))
+        .label_if(scene, stuck.first().copied(), stuck.first().map(|wait| is_stuck(scene, wait)).unwrap_or_default())
         .saw(waiting.join("; "));
     for wait in stuck.iter().skip(1).filter(|wait| scene.is_learner(wait.life)) {
-        cause = cause.also(wait.site.clone(), format!("{} is stuck here", scene.who(wait.life)));
+        cause = cause.label(scene, *wait, is_stuck(scene, wait));
     }
     if let Some(next) = next_step(scene) {
         cause = cause.expected(next);
@@ -65,6 +65,10 @@ fn deadlock(scene: &Scene<'_>, waits: &[Wait], proved: bool) -> Option<Cause> {
         cause = cause.why("only somebody outside the run could wake them.");
     }
     Some(cause)
+}
+
+fn is_stuck(scene: &Scene<'_>, wait: &Wait) -> String {
+    format!("{} is stuck here", scene.who(wait.life))
 }
 
 /// The first step that did not come.

@@ -49,7 +49,7 @@ fn left_behind(scene: &Scene<'_>, code: Code) -> Option<Cause> {
     .effect(Effect::Leaves)
     .explains(unlinks)
     .after_crash(crashed)
-    .place(made.and_then(|made| scene.site(made)))
+    .label_if(scene, made, "made here")
     .expected(format!("{} removes {it} before the end", scene.who(creator)))
     .saw(format!("{name} {be} still there after the program has ended"))
     .why(format!("closing is not removing: a {thing} stays until {call} takes its name away."));

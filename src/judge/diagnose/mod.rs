@@ -27,9 +27,9 @@ use std::collections::BTreeSet;
 pub(crate) use scene::Scene;
 pub(crate) use words::first_difference;
 
-use super::{Finding, Severity};
+use super::{Finding, Label, Severity, Spot};
 use crate::model::{CheckId, Code};
-use crate::trace::{EventId, Site};
+use crate::trace::EventId;
 
 /// What was found, and what of the symptoms is paid for already.
 pub(crate) struct Diagnosis {
@@ -79,6 +79,7 @@ impl Cause {
             why: Vec::new(),
             place: None,
             also: Vec::new(),
+            labels: Vec::new(),
             diff: String::new(),
             proved: false,
         };
@@ -105,14 +106,27 @@ impl Cause {
         self
     }
 
-    fn place(mut self, site: Option<Site>) -> Self {
-        self.finding.place = site;
+    /// What of the run it is about: the first label is where it happened, the others are what led to it.
+    fn label(mut self, scene: &Scene<'_>, at: impl Into<Spot>, text: impl Into<String>) -> Self {
+        let (at, text) = (at.into(), text.into());
+        let site = match at {
+            Spot::Event(event) => scene.site(event),
+            Spot::Wait(thread) => scene.waits().iter().find(|wait| wait.thread == thread).and_then(|w| w.site.clone()),
+        };
+        match self.finding.labels.is_empty() {
+            true => self.finding.place = site,
+            false => self.finding.also.extend(site.map(|site| (site, text.clone()))),
+        }
+        self.finding.labels.push(Label { at, text });
         self
     }
 
-    fn also(mut self, site: Option<Site>, text: impl Into<String>) -> Self {
-        self.finding.also.extend(site.map(|site| (site, text.into())));
-        self
+    /// The same, where there is such a thing.
+    fn label_if(self, scene: &Scene<'_>, at: Option<impl Into<Spot>>, text: impl Into<String>) -> Self {
+        match at {
+            Some(at) => self.label(scene, at, text),
+            None => self,
+        }
     }
 
     fn diff(mut self, expected: &[u8], saw: &[u8]) -> Self {

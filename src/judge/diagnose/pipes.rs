@@ -42,7 +42,7 @@ fn end_never_comes(scene: &Scene<'_>) -> Option<Cause> {
             .effect(Effect::Stops)
             .explains(scene.unfinished())
             .proved(scene.proved())
-            .place(wait.site.clone())
+            .label(scene, wait, format!("{who} is stuck here"))
             .expected(expected)
             .saw(saw)
             .why(format!("a {thing} ends when every copy of its write end is closed."));
@@ -54,9 +54,11 @@ fn end_never_comes(scene: &Scene<'_>) -> Option<Cause> {
             _ => Some(since),
         });
         let whose = scene.who(holder.life);
-        cause = cause
-            .why(how_held(scene, holder, &whose, thing))
-            .also(made.and_then(|made| scene.site(made)), format!("{whose} still has this open"));
+        cause = cause.why(how_held(scene, holder, &whose, thing)).label_if(
+            scene,
+            made,
+            format!("{whose} still has this open"),
+        );
     }
     Some(cause)
 }
@@ -127,7 +129,7 @@ fn nobody_reads(scene: &Scene<'_>) -> Option<Cause> {
             .effect(Effect::Stops)
             .explains(scene.after(at))
             .advice_unless(!scene.symptoms.is_empty())
-            .place(scene.site(at))
+            .label(scene, at, "")
             .expected(format!("a process has the read end open when {who} writes to {name}"))
             .saw(format!("{who} writes to {name}: no process has the read end open (EPIPE)"));
     if let Some((close, event)) = closed {
@@ -135,7 +137,7 @@ fn nobody_reads(scene: &Scene<'_>) -> Option<Cause> {
         let when = if first_fork.is_some_and(|(fork, _)| close < fork) { " before the fork" } else { "" };
         cause = cause
             .why(format!("{} closed the last read end{}{when}.", scene.who(event.life), scene.line(close)))
-            .also(scene.site(close), "the last read end is closed here");
+            .label(scene, close, "the last read end is closed here");
     }
     Some(cause.why("a pipe without a reader takes nothing:").why("the write fails, or SIGPIPE ends the writer."))
 }
@@ -163,8 +165,8 @@ fn crossed_opens(scene: &Scene<'_>) -> Option<Cause> {
     .effect(Effect::Stops)
     .explains(scene.unfinished())
     .proved(scene.proved())
-    .place(ours.0.site.clone())
-    .also(other.0.site.clone().filter(|_| scene.is_learner(other.0.life)), format!("{whose} is stuck here"))
+    .label(scene, ours.0, format!("{who} is stuck here"))
+    .label_if(scene, scene.is_learner(other.0.life).then_some(other.0), format!("{whose} is stuck here"))
     .expected(format!("{who} opens {others} first, as {whose} does"))
     .saw(format!("{who} is stuck in open of {name}, {whose} in open of {others}"))
     .why("open of a FIFO waits until the other side opens it as well.");
@@ -194,8 +196,8 @@ fn made_after_the_fork(scene: &Scene<'_>) -> Option<Cause> {
     )
     .effect(Effect::Stops)
     .explains(scene.after(ours.min(theirs)))
-    .place(scene.site(ours))
-    .also(scene.fork_of(child).and_then(|fork| scene.site(fork)), "the fork is here")
+    .label(scene, ours, format!("{whose} makes its own here"))
+    .label_if(scene, scene.fork_of(child), "the fork is here")
     .expected(format!("one pipe, which {both} both have"))
     .saw(format!("{whose} makes a pipe, {who} makes another; neither joins the two"))
     .why("a process gets a pipe by inheriting it: first pipe, then fork.");

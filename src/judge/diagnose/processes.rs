@@ -113,8 +113,8 @@ fn left_alone(scene: &Scene<'_>, code: Code, message: String, first: LifeId, par
         .effect(Effect::Leaves)
         .explains(explained)
         .after_crash(scene.crashed(parent))
-        .place(scene.site(ended).or_else(|| scene.site(fork)))
-        .also(scene.site(fork), "made here");
+        .label(scene, scene.site(ended).map_or(fork, |_| ended), "")
+        .label(scene, fork, "made here");
     Some(cause)
 }
 
@@ -154,8 +154,8 @@ fn runs_on(scene: &Scene<'_>) -> Option<Cause> {
         let cause = Cause::new(Code::P002, check, at, format!("{who} runs on into the code of {whose}"))
             .effect(Effect::Stops)
             .explains(explained)
-            .place(scene.site(at))
-            .also(scene.fork_of(child).and_then(|fork| scene.site(fork)), "both go on from here")
+            .label(scene, at, "")
+            .label_if(scene, scene.fork_of(child), "both go on from here")
             .expected(format!("{who} does its part, then exits"))
             .saw(what.replace("{who}", &who).replace("{whose}", &whose))
             .why("fork returns in both processes.")
@@ -213,7 +213,7 @@ fn threads(scene: &Scene<'_>) -> Option<Cause> {
     let cause = Cause::new(Code::P006, check, at, "the program starts a thread, not a process")
         .effect(Effect::Stops)
         .explains(scene.those(|_| true))
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected(format!("{} processes", wanted.unwrap_or(lives + 1)))
         .saw(format!("{lives} {process} with {threads} threads"))
         .why("threads share one memory; each process has its own.")
@@ -253,7 +253,7 @@ fn expects_the_change(scene: &Scene<'_>) -> Option<Cause> {
         let prints = if verb.verb == "stdout" { "prints" } else { "writes" };
         let cause = Cause::new(Code::P009, symptom.home.clone(), event, message)
             .explains([index].into())
-            .place(scene.site(event))
+            .label(scene, event, "")
             .expected(format!("{who} {prints} {wanted}"))
             .saw(format!("{who} {prints} {met}"))
             .diff(expected, saw)

@@ -31,7 +31,7 @@ fn small_buffer(scene: &Scene<'_>) -> Option<Cause> {
         .effect(Effect::Stops)
         .explains(scene.after(at))
         .advice_unless(!scene.symptoms.is_empty())
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected(format!("{who} receives from {name} with room for its longest message"))
         .saw(format!("{call} fails with {errno}"))
         .why("the buffer must hold the longest message that the queue may take")
@@ -82,7 +82,7 @@ fn bad_name(scene: &Scene<'_>) -> Option<Cause> {
         .explains(scene.unfinished())
         .explains(scene.after(at))
         .explains(crashes(scene))
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected(format!("the program opens the queue {}", name.unwrap_or("/name")))
         .saw(saw)
         .why("a queue's name begins with a slash and has no other.");
@@ -112,7 +112,7 @@ fn size_with_type(scene: &Scene<'_>) -> Option<Cause> {
         let who = scene.who_of(&symptom.problem);
         let cause = Cause::new(Code::Q006, symptom.home.clone(), at, "the message's size counts its type")
             .explains([index].into())
-            .place(scene.site(at))
+            .label(scene, at, "")
             .expected(format!("{who} sends {} bytes", expected.len()))
             .saw(format!("{who} sends {} bytes", saw.len()))
             .diff(expected, saw)
@@ -161,7 +161,7 @@ fn priority_ignored(scene: &Scene<'_>) -> Option<Cause> {
     let cause = Cause::new(Code::Q003, scene.output(Some(queue)), at, format!("the {word} of a message is ignored"))
         .hangs()
         .explains(explained)
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected(format!("{who} sends {text} to {name} with {word} {priority}"))
         .saw(format!("{who} sends {text} to {name} with {word} {sent}"))
         .why(match posix {

@@ -51,13 +51,13 @@ fn too_early(scene: &Scene<'_>) -> Option<Cause> {
     let mut cause = Cause::new(Code::S001, scene.signal(signal), at, message)
         .effect(Effect::Stops)
         .explains(scene.after(at))
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected(format!("{whom} is ready for SIG{signal} (a handler, or masked) when it comes"))
         .saw(format!("{who} sends SIG{signal}; {saw}"))
         .why(format!("without a handler SIG{signal} does what it does by default: it ends the process."))
         .why("the handler must be there before anybody may send the signal.");
     if let Some((id, _)) = later {
-        cause = cause.also(scene.site(id), "the handler is installed only here");
+        cause = cause.label(scene, id, "the handler is installed only here");
     }
     Some(cause)
 }
@@ -118,8 +118,8 @@ fn lost_wakeup(scene: &Scene<'_>) -> Option<Cause> {
     .effect(Effect::Stops)
     .explains(scene.unfinished())
     .proved(scene.proved())
-    .place(wait.site.clone())
-    .also(scene.site(take), format!("SIG{signal} is taken here"))
+    .label(scene, wait, format!("{who} is stuck here"))
+    .label(scene, take, format!("SIG{signal} is taken here"))
     .expected(format!("{who} takes SIG{signal} and goes on"))
     .saw(format!("{who} takes SIG{signal}, then sleeps in {call}, for ever"))
     .why("the signal came after the test and before the sleep.")
@@ -160,7 +160,7 @@ fn wrong_target(scene: &Scene<'_>) -> Option<Cause> {
     let cause = Cause::new(Code::S006, scene.signal(signal), at, format!("{who} sends SIG{signal} to {whom}"))
         .hangs()
         .explains(explained)
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected(wanted.map_or_else(
             || format!("nobody is sent SIG{signal} by {who}"),
             |step| format!("{who} {}", Step::parse(step).predicate()),
@@ -181,7 +181,7 @@ fn not_its_own(scene: &Scene<'_>) -> Option<Cause> {
     let cause = Cause::new(Code::S006, check, at, format!("{who} sends a signal to a process outside the program"))
         .effect(Effect::Stops)
         .explains(scene.after(at))
-        .place(scene.site(at))
+        .label(scene, at, "")
         .expected("signals go to the program's own processes")
         .saw(format!("{who} calls kill, which fails with EPERM: the process is another user's"))
         .why("the first argument of kill says who gets it:")

@@ -77,8 +77,8 @@ pub(super) fn luck(scene: &Scene<'_>) -> Vec<Cause> {
         let check = scene.home(|kind| *kind == CheckKind::Trace);
         let cause =
             Cause::new(Code::T004, check, unforced.second_event, "right only by luck: nothing forced this order")
-                .place(scene.site(unforced.second_event))
-                .also(scene.site(unforced.first_event), "this has to come first")
+                .label(scene, unforced.second_event, "this comes after it by luck alone")
+                .label(scene, unforced.first_event, "this has to come first")
                 .expected(format!("{first}; only then {second}"))
                 .saw("this order, but nothing that forces it")
                 .why("another time the two may come the other way round.");
@@ -197,8 +197,8 @@ fn told_already(scene: &Scene<'_>, symptom: &Symptom) -> bool {
 fn start(scene: &Scene<'_>, symptom: &Symptom, message: String) -> Cause {
     let at = symptom.problem.event.unwrap_or(EventId(u32::MAX));
     let missing = symptom.problem.kind == ProblemKind::Missing;
-    let place = symptom.problem.event.filter(|_| !missing).and_then(|event| scene.site(event));
-    Cause::new(symptom.code, symptom.home.clone(), at, message).place(place)
+    let place = symptom.problem.event.filter(|_| !missing);
+    Cause::new(symptom.code, symptom.home.clone(), at, message).label_if(scene, place, "")
 }
 
 /// T001.
@@ -317,7 +317,7 @@ fn wrong_order(scene: &Scene<'_>, symptom: &Symptom, first: &str, first_event: E
     start(scene, symptom, format!("wrong order: {who} {early} too early"))
         .expected(format!("{whose} {first}, then {again}{second}"))
         .saw(format!("{who} {early}, and only then {theirs}{first}"))
-        .also(scene.site(first_event), "this has to come first")
+        .label(scene, first_event, "this has to come first")
 }
 
 /// What a program said last on standard error: the two lines of a panic, or the one of an error.

@@ -120,6 +120,21 @@ static void nobody_signals(void) {
     sigwait(&one, &signal);
 }
 
+/* The child's signal has come, and the mask for the wait blocks it all the same. */
+static void suspends_with_it_blocked(void) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    must(sigprocmask(SIG_BLOCK, &one, NULL));
+    if (must(fork()) == 0) {
+        must(kill(getppid(), SIGUSR1));
+        _exit(0);
+    }
+    must(waitpid(-1, NULL, 0));
+    sigsuspend(&one);
+}
+
 RUN(CASE(own_write_end), CASE(child_waits_for_its_parent), CASE(fifos_cross), CASE(both_write_first),
     CASE(vfork_child_pauses), CASE(waits_for_a_stopped_one), CASE(thread_wants_a_held_lock), CASE(nobody_posts),
-    CASE(empty_queues), CASE(empty_sysv_queue), CASE(sysv_semaphore_is_down), CASE(nobody_signals))
+    CASE(empty_queues), CASE(empty_sysv_queue), CASE(sysv_semaphore_is_down), CASE(nobody_signals),
+    CASE(suspends_with_it_blocked))
