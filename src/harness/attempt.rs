@@ -10,8 +10,8 @@ use super::peer;
 use super::resolve::{ResolvedPeer, ResolvedStep};
 use super::script::FactScript;
 use super::stdin::StdinSource;
-use crate::model::{Limits, ScheduleSeed};
-use crate::recorder::{self, Options, RecorderError, Root, RootKind, Substitution};
+use crate::model::{Hold, Limits, Place, Played, Schedule};
+use crate::recorder::{self, Options, Recorded, RecorderError, Root, RootKind, Substitution};
 use crate::sandbox::{self, Isolation, Launch, PeerSpec, SandboxError, Spec, WORK_FOLDER};
 use crate::trace::Trace;
 
@@ -31,7 +31,11 @@ pub struct Attempt {
     /// What it may use.
     pub limits: Limits,
     /// The order in which processes run.
-    pub schedule: ScheduleSeed,
+    pub schedule: Schedule,
+    /// Who is held back, and until when.
+    pub hold: Option<Hold>,
+    /// Tell where in the schedule each event stood.
+    pub places: bool,
     /// What getrandom(2) gives.
     pub entropy: u64,
     /// Drawn values to look for in each process's private memory at its end.
@@ -47,6 +51,10 @@ pub struct Attempted {
     pub trace: Trace,
     /// What stood between the program and the machine.
     pub isolation: Isolation,
+    /// The turns that the run was made of.
+    pub played: Played,
+    /// For each event of the trace whose it is and where that one stood when it began, where the attempt asks for it.
+    pub places: Vec<Place>,
 }
 
 /// Why there is no trace: the machine's fault or ours, never the learner's. Reads well after "failed to".
@@ -76,7 +84,8 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let mut launch = sandbox::launch(spec)?;
     let options = Options {
         limits: Some(attempt.limits),
-        schedule: attempt.schedule,
+        schedule: attempt.schedule.clone(),
+        hold: attempt.hold,
         entropy: Some(attempt.entropy),
         holds: attempt.holds.clone(),
         substitution: attempt.substitution.clone(),
@@ -84,10 +93,14 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
         drains,
     };
     let mut script = FactScript::new(&attempt.peers);
-    let recording = recorder::record(&roots_of(&launch), || launch.go(), options, &mut script);
+    let recorded = recorder::record(&roots_of(&launch), || launch.go(), options, &mut script);
     // A root that could not start knows why better than the recorder, who saw it end.
     launch.end()?;
-    Ok(Attempted { trace: script.finish(&recording?.end), isolation: Isolation::Namespaces })
+    let Recorded { recording, played, places } = recorded?;
+    let (trace, began) = script.finish(&recording.end);
+    let place = |raw: u32| places.get(raw as usize).copied().unwrap_or_default();
+    let places = if attempt.places { began.into_iter().map(place).collect() } else { Vec::new() };
+    Ok(Attempted { trace, isolation: Isolation::Namespaces, played, places })
 }
 
 fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {

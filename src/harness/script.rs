@@ -24,9 +24,9 @@ impl<'a> FactScript<'a> {
         Self { namer: Namer::new(), peers, by_tid: HashMap::new() }
     }
 
-    /// The trace of all events told.
-    pub(super) fn finish(self, end: &RawEnd) -> Trace {
-        self.namer.finish(end)
+    /// The trace of all events told, and for each of its events the raw one with which it began.
+    pub(super) fn finish(self, end: &RawEnd) -> (Trace, Vec<u32>) {
+        self.namer.finish_with_beginnings(end)
     }
 
     /// The event that made the fact true for this peer, if it is.

@@ -79,6 +79,19 @@ pub struct Unforced {
     pub second: String,
     /// Its first event.
     pub second_event: EventId,
+    /// A run in which the first side was held back and the other order came about; none where nobody has tried, or
+    /// where it did not.
+    #[serde(default)]
+    pub witness: Option<Witness>,
+}
+
+/// What became of a run in which an unforced order came the other way round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Witness {
+    /// Nothing but the order was different.
+    GoesWell,
+    /// It goes visibly wrong: its cause, in a line.
+    GoesWrong(String),
 }
 
 /// A row of the picture: one thing that one role did, or should have done.

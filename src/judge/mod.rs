@@ -11,11 +11,12 @@ mod check;
 mod diagnose;
 pub mod finding;
 pub mod matching;
+pub mod races;
 mod score;
 pub mod search;
 
 pub use finding::{CheckResult, CheckStatus, Finding, Label, Severity, Spot, Verdict};
-pub use matching::{Matching, Problem, ProblemKind, Unforced};
+pub use matching::{Matching, Problem, ProblemKind, Unforced, Witness};
 pub use search::match_trace;
 
 use crate::model::{Exercise, Scenario, Values};

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::luck::put_to_the_proof;
 use super::plan::{Plan, Run, by_hand, infer_values};
-use super::worker::{Worker, WorkerError};
+use super::replay::Replay;
+use super::worker::Worker;
 use crate::build::{Built, Source, SourceFault, Template, compile};
 use crate::course::CourseExercise;
+use crate::harness::{Attempt, Attempted};
 use crate::judge::{self, Case, Severity, Verdict};
 use crate::model::{Code, Diagnostic, ScenarioId, Token, Values};
 use crate::recorder::is_denied_in_the_box;
@@ -86,7 +89,7 @@ struct Seen {
 }
 
 /// Why a job has no grade.
-enum Trouble {
+pub(super) enum Trouble {
     Ours(String),
     Author(Diagnostic),
 }
@@ -126,48 +129,72 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
         }
         Err(error) => return Err(Trouble::Ours(error.to_string())),
     };
+    let mut replay = Replay::new(job.exercise, &program, worker);
     let mut shown: Option<ExerciseReport> = None;
+    // Of each scenario the first run, where an order of it may have been luck.
+    let mut perhaps_luck: Vec<(Run<'_>, Attempt, Trace, Verdict)> = Vec::new();
     for run in job.plan.runs(job.exercise) {
-        let attempt = run.attempt(job.exercise, program.clone()).map_err(|error| {
-            let file = job.exercise.expected_file.replace("expected.trace", "exercise.toml");
-            let mistake = Diagnostic { line: error.line, ..Diagnostic::of_file(&file, error.problem.to_string()) };
-            Trouble::Author(Diagnostic { source: error.step, column: 1, ..mistake })
-        })?;
-        let attempted = worker.attempt(&attempt).map_err(|error| match error {
-            WorkerError::Attempt(problem) => Trouble::Ours(format!("failed to {problem}")),
-            other => Trouble::Ours(other.to_string()),
-        })?;
-        let verdict = judge_run(job.exercise, &run, &attempted.trace).map_err(Trouble::Author)?;
+        let (attempt, Attempted { mut trace, isolation, played, .. }) = replay.run(&run)?;
+        let mut verdict = judge_run(job.exercise, &run, &trace).map_err(Trouble::Author)?;
         let passed = verdict.passed();
-        seen.isolation = Some(attempted.isolation);
-        seen.runs.push(RunOutcome {
-            scenario: run.scenario.id.clone(),
-            token: run.token,
-            substituted: run.original.is_some(),
-            passed,
-            cause: verdict.cause(),
-            differs_at: verdict.differs_at,
-        });
+        seen.isolation = Some(isolation);
+        seen.runs.push(RunOutcome::of(&run, &verdict));
+        let known = |(other, ..): &(Run<'_>, Attempt, Trace, Verdict)| other.scenario.id == run.scenario.id;
+        if passed && !verdict.unforced.is_empty() && !perhaps_luck.iter().any(known) {
+            perhaps_luck.push((run.clone(), attempt.clone(), trace.clone(), verdict.clone()));
+        }
+        let mut turns = Vec::new();
+        if !passed
+            && !job.plan.to_the_end
+            && let Some((shorter, its_verdict, its_turns)) = replay.shortest(&run, &attempt, &played.turns, &verdict)?
+        {
+            (trace, verdict, turns) = (shorter.trace, its_verdict, its_turns);
+        }
         // The first run that fails is shown; where all pass, the first, with every advice that any gave.
-        let mut report = ExerciseReport::of(exercise, &job.shown, &verdict);
-        report.seed = Some(run.token.to_string());
-        report.by_hand = Some(by_hand(&run));
-        report.refused = refused(&attempted.trace);
+        let report = ExerciseReport { turns, ..report_of(job, &run, &verdict, &trace) };
         let better = shown.as_ref().is_none_or(|kept| kept.status == Status::Pass && !passed);
         if better {
-            let args = attempt.args.iter().map(|arg| String::from_utf8_lossy(arg).into_owned());
-            let context = Context {
-                command: [attempt.name.clone()].into_iter().chain(args).collect(),
-                scenario: Some(run.scenario.id.clone()),
-                values: Some(run.values.clone()),
-                original: run.original.clone(),
-            };
-            seen.record = Some((context, attempted.trace));
+            seen.record = Some((context_of(&attempt, &run), trace));
         }
-        match &mut shown {
-            None => shown = Some(report),
-            Some(kept) if better => *kept = report,
-            Some(kept) if kept.status == Status::Pass => {
+        show(&mut shown, report, better);
+        if !passed && !job.plan.to_the_end {
+            break;
+        }
+    }
+    if seen.runs.iter().all(|run| run.passed) {
+        for (run, attempt, trace, verdict) in perhaps_luck {
+            let luck = put_to_the_proof(&mut replay, &run, &attempt, &trace, &verdict.unforced)?;
+            let Some(luck) = luck else { continue };
+            let report = ExerciseReport { gaps: luck.gaps, ..report_of(job, &run, &luck.verdict, &trace) };
+            let better = shown.as_ref().is_some_and(|kept| kept.status == Status::Pass) && !luck.verdict.passed();
+            if better {
+                seen.runs.push(RunOutcome::of(&run, &luck.verdict));
+                seen.record = Some((context_of(&attempt, &run), trace));
+            }
+            show(&mut shown, report, better);
+        }
+    }
+    shown.ok_or_else(|| Trouble::Ours("there is no run to make: the exercise has no scenario".to_owned()))
+}
+
+fn report_of(job: &Job<'_>, run: &Run<'_>, verdict: &Verdict, trace: &Trace) -> ExerciseReport {
+    let mut report = ExerciseReport::of(&job.exercise.exercise, &job.shown, verdict);
+    report.seed = Some(run.token.to_string());
+    report.by_hand = Some(by_hand(run));
+    report.refused = refused(trace);
+    report
+}
+
+/// Takes a run's report in: in the place of the one that is shown, or its advice.
+fn show(shown: &mut Option<ExerciseReport>, report: ExerciseReport, better: bool) {
+    match shown {
+        None => *shown = Some(report),
+        Some(kept) => {
+            let gaps = report.gaps.clone();
+            if better {
+                let gaps = std::mem::take(&mut kept.gaps);
+                *kept = ExerciseReport { gaps, ..report };
+            } else if kept.status == Status::Pass {
                 for finding in report.findings {
                     let known = kept.findings.iter().any(|k| k.code == finding.code && k.message == finding.message);
                     if finding.severity == Severity::Advice && !known {
@@ -175,13 +202,33 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
                     }
                 }
             }
-            Some(_) => {}
-        }
-        if !passed && !job.plan.to_the_end {
-            break;
+            kept.gaps.extend(gaps);
         }
     }
-    shown.ok_or_else(|| Trouble::Ours("there is no run to make: the exercise has no scenario".to_owned()))
+}
+
+/// What has to be known to judge the run's trace again.
+fn context_of(attempt: &Attempt, run: &Run<'_>) -> Context {
+    let args = attempt.args.iter().map(|arg| String::from_utf8_lossy(arg).into_owned());
+    Context {
+        command: [attempt.name.clone()].into_iter().chain(args).collect(),
+        scenario: Some(run.scenario.id.clone()),
+        values: Some(run.values.clone()),
+        original: run.original.clone(),
+    }
+}
+
+impl RunOutcome {
+    fn of(run: &Run<'_>, verdict: &Verdict) -> Self {
+        Self {
+            scenario: run.scenario.id.clone(),
+            token: run.token,
+            substituted: run.original.is_some(),
+            passed: verdict.passed(),
+            cause: verdict.cause(),
+            differs_at: verdict.differs_at,
+        }
+    }
 }
 
 /// The calls of the learner's processes that the box denied, each once.
@@ -199,7 +246,7 @@ fn refused(trace: &Trace) -> Vec<String> {
     names
 }
 
-fn judge_run(exercise: &CourseExercise, run: &Run<'_>, trace: &Trace) -> Result<Verdict, Diagnostic> {
+pub(super) fn judge_run(exercise: &CourseExercise, run: &Run<'_>, trace: &Trace) -> Result<Verdict, Diagnostic> {
     judge_trace(exercise, run.scenario, &run.values, run.original.as_ref(), trace)
 }
 

@@ -13,10 +13,13 @@
 
 pub mod batch;
 mod grade;
+mod luck;
 mod plan;
 pub mod pool;
 pub mod proof;
 pub mod record;
+mod replay;
+mod shrink;
 pub mod worker;
 
 pub use grade::{Grade, Job, RunOutcome, Tools, grade, rejudge};

@@ -7,7 +7,9 @@ use crate::harness::{Attempt, ResolveError, StdinSource, resolve};
 use crate::judge;
 use crate::model::Diagnostic;
 use crate::model::exercise::CheckKind;
-use crate::model::{Scenario, ScenarioId, ScheduleSeed, Stdin, Template, Token, Value, ValueSeed, Values, values};
+use crate::model::{
+    Scenario, ScenarioId, Schedule, ScheduleSeed, Stdin, Template, Token, Value, ValueSeed, Values, values,
+};
 use crate::recorder::Substitution;
 use crate::report;
 use crate::trace::{Life, LifeKind, RunEnd, Trace};
@@ -105,6 +107,12 @@ fn exchanged(exercise: &CourseExercise, scenario: &Scenario, values: &Values, se
 }
 
 impl Run<'_> {
+    /// What it is judged by.
+    pub(super) fn case<'a>(&'a self, exercise: &'a CourseExercise, trace: &'a Trace) -> judge::Case<'a> {
+        let original = self.original.as_ref();
+        judge::Case { exercise: &exercise.exercise, scenario: self.scenario, values: &self.values, original, trace }
+    }
+
     /// What the worker is asked to do.
     ///
     /// # Errors
@@ -133,7 +141,9 @@ impl Run<'_> {
             },
             peers,
             limits: exercise.exercise.limits,
-            schedule: self.token.schedule,
+            schedule: Schedule::Seeded { seed: self.token.schedule, steps: 0 },
+            hold: None,
+            places: false,
             entropy: u64::from_le_bytes(entropy[..8].try_into().expect("a hash has eight bytes")),
             holds: self.holds(exercise),
             substitution,

@@ -14,7 +14,7 @@ use std::path::Path;
 use nix::unistd::{execvp, getcwd, pipe2};
 
 use crate::harness::{Attempt, AttemptError, StdinSource, attempt};
-use crate::model::{Limits, ScheduleSeed, Signal};
+use crate::model::{Limits, Schedule, ScheduleSeed, Signal};
 use crate::recorder::{self, NoScript, Options, RecorderError, Root, RootKind};
 use crate::sys::affinity;
 use crate::sys::process::{Side, exit_now, fork, ignore, reset_signals};
@@ -71,7 +71,9 @@ pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) 
         stdin: StdinSource::Empty,
         peers: Vec::new(),
         limits: Limits::default(),
-        schedule,
+        schedule: Schedule::Seeded { seed: schedule, steps: 0 },
+        hold: None,
+        places: false,
         entropy: 0,
         holds: Vec::new(),
         substitution: None,
@@ -125,7 +127,8 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed) -> Result<Recording,
     let roots = [Root { pid, inner: pid, kind: RootKind::Program, cwd }];
     let options = Options {
         limits: None,
-        schedule,
+        schedule: Schedule::Seeded { seed: schedule, steps: 0 },
+        hold: None,
         entropy: None,
         holds: Vec::new(),
         substitution: None,
@@ -138,5 +141,5 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed) -> Result<Recording,
     if std::fs::File::from(failure).read_exact(&mut errno).is_ok() {
         return Err(RecordError::Exec { program, errno: nix::errno::Errno::from_raw(i32::from_ne_bytes(errno)) });
     }
-    Ok(recorded?)
+    Ok(recorded?.recording)
 }

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::clock::Clock;
+use super::functions::Functions;
+use super::hold::HeldBack;
 use super::memory::Shadows;
-use super::schedule::{Candidate, Schedule, may_sleep, others_can_see, waits};
+use super::schedule::{Candidate, Schedule, may_sleep, waits};
 use super::substitute::Exchange;
 use super::tracee::{Resume, State, Tracee};
-use super::{Options, RecorderError, Root, RootKind, Script, decode, stops};
-use crate::model::Signal;
+use super::{Options, Recorded, RecorderError, Root, RootKind, Script, decode, stops};
+use crate::model::{Place, Played, Signal};
 use crate::sys::arch::Sys;
 use crate::sys::ptrace;
 use crate::sys::tick::Ticks;
@@ -34,8 +36,12 @@ pub(super) struct Engine<'a> {
     pub(super) order_of: HashMap<Tid, u32>,
     pub(super) created: u32,
     pub(super) events: Vec<RawEvent>,
+    /// Beside `events`: whose and where in the schedule.
+    places: Vec<Place>,
     pub(super) schedule: Schedule,
+    pub(super) held_back: HeldBack,
     pub(super) shadows: Shadows,
+    pub(super) functions: Functions,
     pub(super) exchange: Option<Exchange>,
     pub(super) drains: Vec<File>,
     pub(super) drained: u64,
@@ -79,7 +85,8 @@ impl<'a> Engine<'a> {
     pub(super) fn new(mut options: Options, script: &'a mut dyn Script) -> Self {
         let drains = std::mem::take(&mut options.drains).into_iter().map(File::from).collect();
         Self {
-            schedule: Schedule::new(options.schedule),
+            schedule: Schedule::new(&options.schedule),
+            held_back: HeldBack::new(options.hold),
             exchange: options.substitution.clone().map(Exchange::new),
             options,
             script,
@@ -87,7 +94,9 @@ impl<'a> Engine<'a> {
             order_of: HashMap::new(),
             created: 0,
             events: Vec::new(),
+            places: Vec::new(),
             shadows: Shadows::default(),
+            functions: Functions::default(),
             drains,
             drained: 0,
             recorded: 0,
@@ -116,12 +125,14 @@ impl<'a> Engine<'a> {
         mut self,
         roots: &[Root],
         go: impl FnOnce() -> std::io::Result<()>,
-    ) -> Result<Recording, RecorderError> {
+    ) -> Result<Recorded, RecorderError> {
         let ended = self.start(roots, go).and_then(|()| self.go_on());
         self.end_all();
         self.ticks = None;
         let end = ended?;
-        Ok(Recording { events: self.events, end })
+        let (steps, turns) = self.schedule.played();
+        let played = Played { steps, turns, held: self.held_back.came_of_it() };
+        Ok(Recorded { recording: Recording { events: self.events, end }, played, places: self.places })
     }
 
     /// Seizes the roots and brings each to its first call: the program to its exec, a peer to its first step.
@@ -190,7 +201,10 @@ impl<'a> Engine<'a> {
     /// Takes a thread in, at its first stop.
     pub(super) fn adopt(&mut self, tid: Tid, tgid: Tid, inner: InnerPid, peer: bool) {
         self.order_of.insert(tid, self.created);
-        self.tracees.insert(self.created, Tracee::new(tid, tgid, inner, peer));
+        let mut tracee = Tracee::new(tid, tgid, inner, peer);
+        // Peers are forked from us, and a child from a program that is under way.
+        tracee.prelude = !peer && tid == tgid && self.events.is_empty();
+        self.tracees.insert(self.created, tracee);
         self.created += 1;
     }
 
@@ -204,6 +218,7 @@ impl<'a> Engine<'a> {
         self.count(&event);
         self.script.event(self.events.len() as u32, &event);
         self.events.push(event);
+        self.places.push(self.place(tid));
     }
 
     /// Step after step, until nothing is left to do.
@@ -219,7 +234,8 @@ impl<'a> Engine<'a> {
                 let polling = !alone && self.polls > POLLS_UNTIL_IDLE && candidates.iter().all(|c| c.demoted);
                 if polling {
                     self.polls = 0;
-                    self.ask_peers(true);
+                    // Polls that find nothing change nothing: what else could go on waits for time, or was held back.
+                    let _any = self.ask_peers(true) || self.wake_sleeper() || self.let_go();
                 }
                 self.step(order)?;
                 continue;
@@ -227,7 +243,7 @@ impl<'a> Engine<'a> {
             if alone {
                 return Ok(RawEnd::Finished);
             }
-            if self.wake_sleeper() || self.ask_peers(true) {
+            if self.wake_sleeper() || self.ask_peers(true) || self.let_go() {
                 continue;
             }
             if !self.may_still_wake() {
@@ -240,11 +256,12 @@ impl<'a> Engine<'a> {
     fn candidates(&self) -> Vec<Candidate> {
         self.tracees
             .iter()
-            .filter(|(_, tracee)| tracee.state == State::Ready)
+            .filter(|(order, tracee)| tracee.state == State::Ready && !self.is_held_back(**order, tracee))
             .map(|(order, tracee)| Candidate {
                 order: *order,
+                at: tracee.at,
                 demoted: tracee.demoted,
-                decides: tracee.resume == Resume::Exit && tracee.call.is_some_and(|call| others_can_see(call.sys)),
+                decides: self.decides(tracee),
             })
             .collect()
     }
@@ -321,9 +338,14 @@ impl<'a> Engine<'a> {
         self.signal_before_call(order)?;
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let tid = tracee.tid;
+        if !self.pass_breakpoint(tid)? {
+            return self.settle();
+        }
+        let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let into_call = tracee.resume == Resume::Exit;
         let sleeps = into_call && tracee.call.is_some_and(|call| may_sleep(call.sys));
         tracee.state = State::Running;
+        tracee.before = false;
         let resumed = match tracee.resume {
             Resume::Exit => ptrace::cont_to_exit(tid, None),
             Resume::Next(signal) => ptrace::cont(tid, signal),
@@ -346,6 +368,7 @@ impl<'a> Engine<'a> {
             // What the kernel writes at an end, into robust locks and into words that threads wait on, nobody stored.
             self.shadows.changes();
         }
+        self.note_overtaking();
         self.check_steps();
         Ok(())
     }
@@ -355,12 +378,12 @@ impl<'a> Engine<'a> {
     fn signal_before_call(&mut self, order: u32) -> Fallible<()> {
         let signals = self.signals;
         let Some(tracee) = self.tracees.get(&order) else { return Ok(()) };
-        let (tid, call) = (tracee.tid, tracee.call);
+        let (tid, call, at) = (tracee.tid, tracee.call, tracee.at);
         let came = tracee.resume == Resume::Exit && !tracee.peer && tracee.signals_before != signals;
         if !came || tracee.entered || !call.is_some_and(|call| waits(call.sys)) || !stops::signal_waits(tid) {
             return Ok(());
         }
-        if self.schedule.coin() {
+        if self.schedule.signal_first(order, at) {
             let error = |errno| failed("set the registers of", tid, errno);
             let mut registers = ptrace::registers(tid).map_err(error)?;
             registers.make_again();
@@ -379,12 +402,15 @@ impl<'a> Engine<'a> {
             return;
         }
         for (file, offset, bytes) in self.shadows.changes() {
-            self.tell(tid, RawKind::Stored { file, offset, bytes, access: None });
+            for (offset, bytes) in self.functions.without_objects(&file, offset, bytes) {
+                self.tell(tid, RawKind::Stored { file: file.clone(), offset, bytes, access: None });
+            }
         }
     }
 
     /// Drops a thread that is gone.
     pub(super) fn forget(&mut self, tid: Tid) {
+        self.functions.forget(tid);
         if let Some(order) = self.order_of.remove(&tid) {
             self.tracees.remove(&order);
         }

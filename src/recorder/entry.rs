@@ -24,6 +24,7 @@ impl Engine<'_> {
         {
             call = interrupted;
         }
+        self.comes_to_call(tid, &call);
         let signals = self.signals;
         if let Some(tracee) = self.tracee(tid) {
             tracee.signals_before = signals;
@@ -53,7 +54,15 @@ impl Engine<'_> {
                 self.note_poll(tid, true);
                 return self.skip(tid, registers, 0);
             }
+            Sys::Exit => {
+                // It ends by a call that never returns: others may go on before they can notice.
+                if let Some(tracee) = self.tracee(tid) {
+                    tracee.before = true;
+                }
+                return Ok(());
+            }
             Sys::RtSigreturn => {
+                self.functions.handler_returned(tid);
                 self.tell(tid, RawKind::Returned { call: decode::call(tid, &call, None), result: Ok(0) });
                 return Ok(());
             }

@@ -20,10 +20,13 @@
 
 mod budget;
 mod clock;
+mod decides;
 mod decode;
 mod engine;
 mod entry;
 mod filter;
+mod functions;
+mod hold;
 mod memory;
 mod schedule;
 mod still;
@@ -37,7 +40,7 @@ use std::os::fd::OwnedFd;
 pub use filter::{filter, is_denied_in_the_box};
 pub use substitute::Substitution;
 
-use crate::model::{Limits, ScheduleSeed};
+use crate::model::{Hold, Limits, Place, Played, Schedule};
 use crate::trace::raw::{RawEvent, Recording, Tid};
 
 /// A process that waits to be seized.
@@ -68,7 +71,9 @@ pub struct Options {
     /// Bounds of the run; none for a program that is only watched.
     pub limits: Option<Limits>,
     /// The order of steps.
-    pub schedule: ScheduleSeed,
+    pub schedule: Schedule,
+    /// Who is held back, and until when.
+    pub hold: Option<Hold>,
     /// What getrandom(2) and AT_RANDOM give; none leaves them alone.
     pub entropy: Option<u64>,
     /// Drawn values to look for in a process's private memory at its end.
@@ -79,6 +84,17 @@ pub struct Options {
     pub boxed: bool,
     /// Read ends, non-blocking, of the pipes that the program's output goes to: emptied as the run goes on.
     pub drains: Vec<OwnedFd>,
+}
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What happened.
+    pub recording: Recording,
+    /// The turns that it was made of.
+    pub played: Played,
+    /// For each event whose it is, and where that one stood in the schedule.
+    pub places: Vec<Place>,
 }
 
 /// What the recorder asks the harness.
@@ -129,7 +145,7 @@ pub enum RecorderError {
 }
 
 /// Records the roots and all that they fork until the program's processes have ended, or nothing can go on, or a limit
-/// is hit. Every tracee that is left is then killed and reaped.
+/// is hit. Every tracee that is left is then killed and reaped. Also gives the turns that the run was made of.
 ///
 /// To be called by the thread that forked the roots, with no other children whose statuses matter: all of them are
 /// waited for here.
@@ -141,7 +157,7 @@ pub fn record(
     go: impl FnOnce() -> std::io::Result<()>,
     options: Options,
     script: &mut dyn Script,
-) -> Result<Recording, RecorderError> {
+) -> Result<Recorded, RecorderError> {
     engine::Engine::new(options, script).run(roots, go)
 }
 

@@ -21,6 +21,9 @@ const ERESTART_RESTARTBLOCK: i64 = -516;
 
 /// Kinds of entries of the auxiliary vector (getauxval(3)): nothing, sixteen random bytes, the vDSO.
 const AT_IGNORE: u64 = 1;
+/// Where the loader is, where the program begins.
+const AT_BASE: u64 = 7;
+const AT_ENTRY: u64 = 9;
 const AT_RANDOM: u64 = 25;
 const AT_SYSINFO_EHDR: u64 = 33;
 
@@ -148,6 +151,11 @@ impl Engine<'_> {
         let learner = self.tracee(tid).is_some_and(|tracee| !tracee.peer);
         if learner {
             self.shadows.note(tid, &decoded, result);
+            match call.sys {
+                Sys::Mmap | Sys::Shmat | Sys::Shmdt => self.functions.remapped(tid),
+                Sys::Linkat if errno.is_none() => self.functions.linked(tid),
+                _ => {}
+            }
         }
         if let Some(errno) = errno.filter(|_| learner) {
             self.note_wall(tid, call, errno);
@@ -181,6 +189,7 @@ impl Engine<'_> {
             _ => 0,
         };
         let thread = flags & libc::CLONE_THREAD != 0;
+        let vfork_call = matches!(call, Some(Invocation { sys: Sys::Vfork, .. }));
         if !self.early.remove(&child) && !first_stop(child)? {
             self.set(tid, State::Ready, Resume::Exit);
             return Ok(());
@@ -192,6 +201,8 @@ impl Engine<'_> {
             let inherited = self.restarting.get(&parent_tgid).cloned().unwrap_or_default();
             self.restarting.insert(child, inherited);
         }
+        let shares_memory = vfork_call || flags & libc::CLONE_VM != 0;
+        self.functions.forked(tid, child, thread, shares_memory);
         self.steps += 1;
         self.note_poll(tid, false);
         self.tell(
@@ -230,9 +241,13 @@ impl Engine<'_> {
             tracee.restart = None;
             tracee.entered = false;
             tracee.exchanged.clear();
+            tracee.prelude = true;
         }
         self.set(tid, State::Ready, Resume::Next(None));
         self.shadows.exec(tid);
+        let auxiliary = auxiliary_vector(tid);
+        let value = |wanted| auxiliary.iter().find(|(kind, ..)| *kind == wanted).map(|(_, value, _)| *value);
+        self.look_for_functions(tid, value(AT_ENTRY), value(AT_BASE).is_some_and(|base| base != 0));
         let (path, args) = told.unwrap_or_else(|| (decode::files::link(format!("/proc/{tid}/exe")), arguments(tid)));
         if let Some(entropy) = self.options.entropy {
             fix_at_random(tid, entropy);
@@ -271,6 +286,9 @@ impl Engine<'_> {
 
     /// A signal is about to be delivered.
     fn on_signal(&mut self, tid: Tid, signal: Signal) -> Fallible<()> {
+        if signal == Signal::TRAP && self.on_breakpoint(tid)? {
+            return Ok(());
+        }
         let sender = ptrace::signal_sender(tid).unwrap_or(0);
         let handled = decode::status_signals(tid, "SigCgt").contains(&signal);
         let restart = self.tracee(tid).and_then(|tracee| tracee.restart.take());
@@ -294,6 +312,10 @@ impl Engine<'_> {
         }
         if self.tracee(tid).is_some_and(|tracee| !tracee.peer) {
             self.note_fatal_wall(tid, signal);
+        }
+        // The two that glibc keeps for itself: what their handlers do is libc's own business (nptl(7)).
+        if handled {
+            self.functions.delivering(tid, matches!(signal.number(), 32 | 33));
         }
         self.tell(tid, RawKind::Delivered { signal, handled, sender });
         self.set(tid, State::Ready, Resume::Next(Some(signal)));

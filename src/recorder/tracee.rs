@@ -33,6 +33,13 @@ pub(super) struct Tracee {
     pub(super) restart: Option<(i64, Invocation)>,
     /// Its last call found nothing to do (EAGAIN, WNOHANG, sched_yield): others go first.
     pub(super) demoted: bool,
+    /// How many calls and accesses to shared memory it has come to: its place in a schedule.
+    pub(super) at: u32,
+    /// It stands before something that others can see and that is no call which goes into the kernel: an access to
+    /// shared memory, its own end.
+    pub(super) before: bool,
+    /// The loader or the language's runtime is still at work.
+    pub(super) prelude: bool,
     /// Its bytes that were exchanged for the length of a call: where, and what stood there.
     pub(super) exchanged: Vec<(u64, Vec<u8>)>,
     /// Blocks in getrandom so far: each call draws other bytes.
@@ -95,6 +102,9 @@ impl Tracee {
             entered: false,
             restart: None,
             demoted: false,
+            at: 0,
+            before: false,
+            prelude: true,
             exchanged: Vec::new(),
             randoms: 0,
             signals_before: 0,
@@ -103,6 +113,13 @@ impl Tracee {
             stat: File::open(format!("/proc/{tid}/stat")).ok(),
             syscall: File::open(format!("/proc/{tid}/syscall")).ok(),
         }
+    }
+
+    /// It comes to a place of its own in a schedule; `before`: to something that others can see and that is no call
+    /// which goes into the kernel. It then stands there until it is resumed.
+    pub(super) fn comes_to(&mut self, before: bool) {
+        self.at += 1;
+        self.before = before;
     }
 
     /// The letter of its state (proc_pid_stat(5)): R, S, D, t, Z …; X where it is gone.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::judge::matching::LaneStep;
 pub use crate::judge::{CheckResult, CheckStatus as Status, Severity};
 use crate::judge::{Finding, Verdict};
-use crate::model::{CheckId, Code, Exercise, ExerciseId};
+use crate::model::{CheckId, Code, Exercise, ExerciseId, Turn};
 pub use json::to_json;
 pub use style::Style;
 pub use terminal::{Detail, exercise, render};
@@ -69,6 +69,13 @@ pub struct ExerciseReport {
     /// How many orders of the processes were tried.
     #[serde(default)]
     pub orders_tried: u32,
+    /// Where the run that is shown leaves the order that goes by itself: the fewest such places that make it fail. None
+    /// where it fails in order too, and where it passes.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
+    /// For staff: orders that held in every try, forced by something that the grader does not see.
+    #[serde(default)]
+    pub gaps: Vec<String>,
     /// The program is the starter as the course gave it.
     #[serde(default)]
     pub untouched: bool,
@@ -217,6 +224,8 @@ impl ExerciseReport {
             findings: Vec::new(),
             seed: None,
             orders_tried: 0,
+            turns: Vec::new(),
+            gaps: Vec::new(),
             untouched: false,
             source: None,
             lesson: None,

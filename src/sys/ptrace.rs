@@ -49,6 +49,14 @@ pub fn cont_to_exit(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
     request(libc::PTRACE_SYSCALL, tid, signal.map_or(0, Signal::number) as usize)
 }
 
+/// Lets it make one instruction, or, with a signal that a handler takes, come to the handler's first one.
+///
+/// # Errors
+/// ESRCH.
+pub fn step(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
+    request(libc::PTRACE_SINGLESTEP, tid, signal.map_or(0, Signal::number) as usize)
+}
+
 /// Leaves it in its group-stop, so that SIGCONT can end it.
 ///
 /// # Errors
@@ -89,6 +97,20 @@ pub fn signal_sender(tid: i32) -> nix::Result<i32> {
     let sent = matches!(info.si_code, libc::SI_USER | libc::SI_QUEUE | libc::SI_TKILL | libc::SI_MESGQ);
     // SAFETY: for these codes the kernel filled in si_pid.
     Ok(if sent { unsafe { info.si_pid() } } else { 0 })
+}
+
+/// Whether the SIGTRAP that the tracee stopped for is a breakpoint's: of `int3` the kernel says that it comes from
+/// itself (arch/x86/kernel/traps.c), of a single step that it is a trace.
+///
+/// # Errors
+/// ESRCH, EINVAL where it is in no signal-delivery-stop.
+pub fn at_breakpoint(tid: i32) -> nix::Result<bool> {
+    const SI_KERNEL: i32 = 0x80;
+    // SAFETY: siginfo_t is plain data, for which zeroes are valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: PTRACE_GETSIGINFO writes one siginfo_t, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, 0usize, &raw mut info) })?;
+    Ok(info.si_code == SI_KERNEL)
 }
 
 /// The registers.

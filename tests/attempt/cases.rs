@@ -2,7 +2,7 @@
 
 use ipc_grade::harness::{Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, StdinSource, attempt};
 use ipc_grade::model::peer::{Access, Scalar};
-use ipc_grade::model::{Limits, ScheduleSeed, Signal};
+use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal};
 use ipc_grade::trace::Bytes;
 use ipc_grade::trace::canonical::{Ending, LifeId, LifeKind, ObjectKind, RunEnd, Trace, Verb};
 
@@ -42,11 +42,17 @@ pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
         stdin: StdinSource::Empty,
         peers,
         limits: Limits::default(),
-        schedule: ScheduleSeed(0),
+        schedule: Schedule::IN_ORDER,
+        hold: None,
+        places: false,
         entropy: 1,
         holds: Vec::new(),
         substitution: None,
     }
+}
+
+pub(crate) fn seeded(seed: u32) -> Schedule {
+    Schedule::Seeded { seed: ScheduleSeed(seed), steps: 20 }
 }
 
 pub(crate) fn run(described: &Attempt) -> Trace {
@@ -193,7 +199,7 @@ fn signal() {
         vec![when(vec![ResolvedFact::Ready(Signal::INT)]), ResolvedStep::Signal { signal: Signal::INT }],
     );
     for seed in 0..4 {
-        let attempt = Attempt { schedule: ScheduleSeed(seed), ..described("interrupted", vec![sender.clone()]) };
+        let attempt = Attempt { schedule: seeded(seed), ..described("interrupted", vec![sender.clone()]) };
         let trace = run(&attempt);
         if trace.end == RunEnd::Finished {
             assert_eq!((printed(&trace).as_str(), steps(&trace, "sender")), ("asked to end\n", as_expected(2)));

@@ -10,10 +10,9 @@ use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 
 use ipc_grade::harness::Attempt;
-use ipc_grade::model::ScheduleSeed;
 use ipc_grade::trace::codec;
 
-use crate::cases::{described, printed, run};
+use crate::cases::{described, printed, run, seeded};
 
 /// What can differ from run to run, each in its own way.
 const PROGRAMS: [&str; 20] = [
@@ -72,7 +71,7 @@ pub(crate) fn replayed() {
     let busy = Busy::start();
     for program in PROGRAMS {
         for seed in 0..seeds {
-            let attempt = Attempt { schedule: ScheduleSeed(seed as u32), ..described(program, Vec::new()) };
+            let attempt = Attempt { schedule: seeded(seed as u32), ..described(program, Vec::new()) };
             let trace = run(&attempt);
             let first = codec::write(&trace);
             for time in 1..times {
@@ -94,7 +93,7 @@ pub(crate) fn replayed() {
 pub(crate) fn varied() {
     for program in VARIED {
         let outputs: BTreeSet<String> = (0..16)
-            .map(|seed| printed(&run(&Attempt { schedule: ScheduleSeed(seed), ..described(program, Vec::new()) })))
+            .map(|seed| printed(&run(&Attempt { schedule: seeded(seed), ..described(program, Vec::new()) })))
             .collect();
         assert!(outputs.len() >= 3, "{program} does nearly the same under every seed: {outputs:?}");
     }

@@ -8,10 +8,10 @@
 //! ```
 
 use ipc_grade::harness::Attempt;
-use ipc_grade::model::{Limits, ScheduleSeed, Signal};
+use ipc_grade::model::{Limits, Signal};
 use ipc_grade::trace::canonical::{Ending, RunEnd, Verb};
 
-use crate::cases::{described, printed, run};
+use crate::cases::{described, printed, run, seeded};
 
 /// How many attempts the soak makes in a plain run.
 const TIMES: usize = 120;
@@ -56,7 +56,7 @@ pub(crate) fn long_stream() {
 /// Under several schedules, so that each kill meets its victim somewhere else.
 pub(crate) fn killed_at_any_moment() {
     for seed in 0..6 {
-        let attempt = Attempt { schedule: ScheduleSeed(seed), ..described("kills at any moment", Vec::new()) };
+        let attempt = Attempt { schedule: seeded(seed), ..described("kills at any moment", Vec::new()) };
         let trace = run(&attempt);
         assert_eq!(trace.end, RunEnd::Finished, "under {seed}");
         assert_eq!(printed(&trace), "20 killed\n", "under {seed}");
@@ -111,7 +111,7 @@ pub(crate) fn one_after_another() {
             before = Some((Possessions::now(), resident_kib()));
         }
         let attempt =
-            Attempt { schedule: ScheduleSeed(time as u32), ..described(programs[time % programs.len()], Vec::new()) };
+            Attempt { schedule: seeded(time as u32), ..described(programs[time % programs.len()], Vec::new()) };
         run(&attempt);
     }
     let (possessions, resident) = before.expect("more attempts than that");

@@ -1,5 +1,6 @@
 //! P, and the T codes of the first chapter.
 
+use ipc_grade::judge::{Verdict, Witness};
 use ipc_grade::model::{Code, Invariant, Signal};
 
 use super::chapters::{SAYS, holds, separate_memory};
@@ -210,16 +211,25 @@ fn prints_before_the_wait() {
 }
 
 #[test]
-fn an_order_that_held_by_luck_is_advice() {
-    let (mut run, child) = child_done();
-    let waited = run.reap(MAIN, child);
-    let printed = run.print(MAIN, PRINTED);
-    run.exit(MAIN, 0);
-    let fit = fit(child).lucky(("wait child -> exit 33", waited), (SAYS, printed));
-    let verdict = separate_memory().judge(&run, fit);
-    check(&verdict, &[]);
-    assert_eq!(verdict.findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::T004]);
-    assert_eq!(verdict.unforced.len(), 1);
+fn luck_is_told_where_it_is_proved_and_costs_where_it_does_harm() {
+    let judged = |witness| {
+        let (mut run, child) = child_done();
+        let waited = run.reap(MAIN, child);
+        let printed = run.print(MAIN, PRINTED);
+        run.exit(MAIN, 0);
+        let fit = fit(child).lucky(("wait child -> exit 33", waited), (SAYS, printed), witness);
+        separate_memory().judge(&run, fit)
+    };
+    let codes = |verdict: &Verdict| verdict.findings.iter().map(|finding| finding.code).collect::<Vec<_>>();
+    let unproved = judged(None);
+    check(&unproved, &[]);
+    assert_eq!((codes(&unproved), unproved.unforced.len()), (vec![], 1));
+    let harmless = judged(Some(Witness::GoesWell));
+    check(&harmless, &[]);
+    assert_eq!(codes(&harmless), [Code::T004]);
+    let harmful = judged(Some(Witness::GoesWrong("the parent waits for ever".to_owned())));
+    check(&harmful, &[Code::T004]);
+    assert!(harmful.findings[0].why.iter().any(|line| line.contains("waits for ever")) && !harmful.passed());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipc_grade::judge::matching::{LaneStep, Mark};
-use ipc_grade::judge::{Case, Matching, Problem, ProblemKind, Unforced, Verdict, judge};
+use ipc_grade::judge::{Case, Matching, Problem, ProblemKind, Unforced, Verdict, Witness, judge};
 use ipc_grade::model::exercise::SignalFate;
 use ipc_grade::model::peer::{Action, Scalar, Step};
 use ipc_grade::model::{
@@ -259,12 +259,14 @@ impl Fit {
         self
     }
 
-    pub(crate) fn lucky(mut self, first: (&str, EventId), second: (&str, EventId)) -> Self {
+    /// An order that nothing forced, and what became of the run in which the first was held back.
+    pub(crate) fn lucky(mut self, first: (&str, EventId), second: (&str, EventId), witness: Option<Witness>) -> Self {
         self.0.unforced.push(Unforced {
             first: first.0.to_owned(),
             first_event: first.1,
             second: second.0.to_owned(),
             second_event: second.1,
+            witness,
         });
         self
     }

@@ -118,10 +118,11 @@ fn thread_wants_a_held_lock() {
         "thread_wants_a_held_lock",
         str![[r#"
 main
+  acquire main.lock1
   thread
 deadlock
   main in futex of main.futex1
-  main in futex of main.futex2
+  main in acquire of main.lock1, held by main
 
 "#]],
     );
@@ -136,12 +137,11 @@ fn nobody_posts() {
 main
   create main.mapping1
   map main.mapping1
-  store main.mapping1+8 "/x80/x00/x00/x00/x00/x00/x00/x00"
+  init main.mapping1+0 0
   fork main.1
-  store main.mapping1+0 "/x00/x00/x00/x00/x01/x00/x00/x00"
 main.1
 deadlock
-  main in futex of main.mapping1+0
+  main in acquire of main.mapping1+0
   main.1 in pause
 
 "#]],
@@ -210,7 +210,10 @@ deadlock
 
 #[test]
 fn suspends_with_it_blocked() {
-    check("deadlocks", "suspends_with_it_blocked", str![[r#"
+    check(
+        "deadlocks",
+        "suspends_with_it_blocked",
+        str![[r#"
 main
   ready USR1
   fork main.1
@@ -222,5 +225,6 @@ main.1
 deadlock
   main in sigsuspend
 
-"#]]);
+"#]],
+    );
 }

@@ -4,6 +4,7 @@
 
 mod channels;
 mod deadlocks;
+mod locks;
 mod objects;
 mod processes;
 mod signals;
@@ -29,11 +30,17 @@ fn compiled(name: &str) -> PathBuf {
     if let Some(known) = programs.1.get(name) {
         return known.clone();
     }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorder/programs/{name}.c"));
+    // `NAME-static` is the same program with libc in it.
+    let source = name.strip_suffix("-static").unwrap_or(name);
+    let is_static = source != name;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorder/programs/{source}.c"));
     let program = programs.0.path().join(name);
     // Rust links by cc, so it is there.
     let mut cc = Command::new("cc");
     cc.args(["-O0", "-pthread", "-Wall", "-Werror", "-o"]).arg(&program).arg(&source).arg("-lrt");
+    if is_static {
+        cc.arg("-static");
+    }
     let output = cc.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     programs.1.insert(name.to_owned(), program.clone());

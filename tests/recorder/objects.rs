@@ -111,15 +111,13 @@ main
   write /turn "/x00/x00/x00/x00/x00/x00/x00/x00/x80/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00"
   map /turn
   close /turn write, the last
+  init /turn 0
   fork main.1
-  store /turn+0 "/x00/x00/x00/x00/x01/x00/x00/x00"
   acquire /turn < main.1
-  store /turn+0 "/x00/x00/x00/x00/x00/x00/x00/x00"
   reaped main.1 exit 0 < main.1
   unlink /turn
   exit 0
 main.1
-  store /turn+0 "/x01/x00/x00/x00/x01/x00/x00/x00"
   release /turn
   exit 0
 finished
@@ -140,6 +138,7 @@ main
   write /turn "/x01/x00/x00/x00/x00/x00/x00/x00/x80/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00"
   map /turn
   close /turn write, the last
+  init /turn 1
   exit 0
 finished
 
@@ -156,15 +155,12 @@ fn unnamed_semaphore() {
 main
   create main.mapping1
   map main.mapping1
-  store main.mapping1+8 "/x80/x00/x00/x00/x00/x00/x00/x00"
+  init main.mapping1+0 0
   fork main.1
-  store main.mapping1+0 "/x00/x00/x00/x00/x01/x00/x00/x00"
   acquire main.mapping1+0 < main.1
-  store main.mapping1+0 "/x00/x00/x00/x00/x00/x00/x00/x00"
   reaped main.1 exit 0 < main.1
   exit 0
 main.1
-  store main.mapping1+0 "/x01/x00/x00/x00/x01/x00/x00/x00"
   release main.mapping1+0
   exit 0
 finished
@@ -182,14 +178,18 @@ fn robust_mutex() {
 main
   create main.mapping1
   map main.mapping1
+  init main.mapping1+0 0
   fork main.1
   reaped main.1 killed KILL < main.1
   fork main.2
   reaped main.2 exit 1 < main.2
   exit 1
 main.1
+  acquire main.mapping1+0 < main
   killed KILL
 main.2
+  acquire main.mapping1+0 < main, main.1
+  release main.mapping1+0
   exit 1
 finished
 

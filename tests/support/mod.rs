@@ -2,9 +2,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs, reason = "tests")]
 
+pub mod extension;
 pub mod programs;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ipc_grade::model::Signal;
 use ipc_grade::trace::{
@@ -215,27 +216,59 @@ impl Run {
         self.posts.get_mut(&object).unwrap().push_back(Some(event));
     }
 
-    pub fn store(&mut self, by: Process, object: ObjectId, offset: u64, bytes: &[u8]) {
-        let event = self.plain(
-            by,
-            Verb::Store { object, offset, bytes: bytes.into(), atomic: false, before: None, pointer: false },
-        );
+    /// A plain store of some bytes, as one access.
+    pub fn store(&mut self, by: Process, object: ObjectId, offset: u64, bytes: &[u8]) -> EventId {
+        self.stores_as(by, object, offset, bytes, false)
+    }
+
+    pub fn store_atomic(&mut self, by: Process, object: ObjectId, offset: u64, bytes: &[u8]) -> EventId {
+        self.stores_as(by, object, offset, bytes, true)
+    }
+
+    fn stores_as(&mut self, by: Process, object: ObjectId, offset: u64, bytes: &[u8], atomic: bool) -> EventId {
+        let before = Some(Bytes(self.stands(object, offset, bytes.len() as u64)));
+        let event = self.plain(by, Verb::Store { object, offset, bytes: bytes.into(), atomic, before, pointer: false });
         for (at, byte) in (offset..).zip(bytes) {
             self.stores.insert((object, at), event);
             self.memory.insert((object, at), *byte);
         }
+        event
+    }
+
+    fn stands(&self, object: ObjectId, offset: u64, length: u64) -> Vec<u8> {
+        (offset..offset + length).map(|at| self.memory.get(&(object, at)).copied().unwrap_or_default()).collect()
     }
 
     pub fn load(&mut self, by: Process, object: ObjectId, offset: u64, length: u64) -> Vec<u8> {
-        let places = offset..offset + length;
-        let byte = |at| self.memory.get(&(object, at)).copied().unwrap_or_default();
-        let bytes: Vec<u8> = places.clone().map(byte).collect();
-        let mut seen: Vec<EventId> = places.filter_map(|at| self.stores.get(&(object, at)).copied()).collect();
-        seen.sort();
-        seen.dedup();
-        let event = self.plain(by, Verb::Load { object, offset, bytes: Bytes(bytes.clone()), atomic: false });
+        self.loads_as(by, object, offset, length, false)
+    }
+
+    /// An atomic load comes after the atomic stores that it saw.
+    pub fn load_atomic(&mut self, by: Process, object: ObjectId, offset: u64, length: u64) -> Vec<u8> {
+        self.loads_as(by, object, offset, length, true)
+    }
+
+    fn loads_as(&mut self, by: Process, object: ObjectId, offset: u64, length: u64, atomic: bool) -> Vec<u8> {
+        let bytes = self.stands(object, offset, length);
+        let seen = (offset..offset + length).filter_map(|at| self.stores.get(&(object, at)).copied());
+        let seen: BTreeSet<EventId> = seen.collect();
+        let orders = |event: &EventId| matches!(self.events[event.index()].verb, Verb::Store { atomic: true, .. });
+        let (causes, seen) = seen.into_iter().partition(|event| atomic && orders(event));
+        let event = self.event(by, Verb::Load { object, offset, bytes: Bytes(bytes.clone()), atomic }, causes);
         self.events[event.index()].reads_from = seen;
         bytes
+    }
+
+    /// One locked instruction adds to a number.
+    pub fn fetch_add(&mut self, by: Process, object: ObjectId, offset: u64, add: u32) {
+        let old = u32::from_ne_bytes(self.load_atomic(by, object, offset, 4).try_into().unwrap());
+        self.store_atomic(by, object, offset, &(old + add).to_ne_bytes());
+    }
+
+    /// A semaphore in memory is given its first value.
+    pub fn init(&mut self, by: Process, object: ObjectId, value: u32) {
+        self.plain(by, Verb::Init { object, value, shared: true });
+        self.posts.insert(object, std::iter::repeat_n(None, value as usize).collect());
     }
 
     pub fn unlink(&mut self, by: Process, object: ObjectId) {

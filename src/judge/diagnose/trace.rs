@@ -6,7 +6,7 @@ use super::steps::{Step, did, ends};
 use super::words::{pair, plural, short};
 use super::{Cause, Scene};
 use crate::judge::check::{Source, Symptom};
-use crate::judge::{Problem, ProblemKind, Severity};
+use crate::judge::{Problem, ProblemKind, Witness};
 use crate::model::{CheckKind, Code};
 use crate::trace::{EventId, LifeId, ObjectId, Verb};
 
@@ -66,10 +66,12 @@ pub(super) fn differences(scene: &Scene<'_>, left: &BTreeSet<usize>) -> Vec<Caus
     causes
 }
 
-/// T004: an order that held while nothing forced it. A replay would tell; until then it is advice.
+/// T004: an order that held while nothing forced it, and a run in which it came the other way round. Without such a run
+/// it is no finding, and where that run goes well otherwise it is advice.
 pub(super) fn luck(scene: &Scene<'_>) -> Vec<Cause> {
     let mut told: Vec<Cause> = Vec::new();
     for unforced in &scene.matching.unforced {
+        let Some(witness) = &unforced.witness else { continue };
         let by = |event: EventId, step: &str| {
             format!("{} {}", scene.who(scene.trace().event(event).life), Step::parse(step).predicate())
         };
@@ -80,9 +82,12 @@ pub(super) fn luck(scene: &Scene<'_>) -> Vec<Cause> {
                 .label(scene, unforced.second_event, "this comes after it by luck alone")
                 .label(scene, unforced.first_event, "this has to come first")
                 .expected(format!("{first}; only then {second}"))
-                .saw("this order, but nothing that forces it")
-                .why("another time the two may come the other way round.");
-        let cause = Cause { finding: super::Finding { severity: Severity::Advice, ..cause.finding }, ..cause };
+                .saw("this order; with the first held back, the other one")
+                .why("another time the two come the other way round by themselves.");
+        let cause = match witness {
+            Witness::GoesWell => cause.advice_unless(false),
+            Witness::GoesWrong(message) => cause.why(format!("then: {message}.")),
+        };
         if !told.iter().any(|other| other.finding.expected == cause.finding.expected) {
             told.push(cause);
         }

@@ -251,6 +251,7 @@ pub(super) fn check(assignment: &mut Assignment<'_>, before: &[(String, String)]
                 first_event: *first,
                 second: assignment.plan.atoms[*b].text.clone(),
                 second_event: *second,
+                witness: None,
             };
             if !unforced.contains(&held) {
                 unforced.push(held);

@@ -81,36 +81,59 @@ pub(super) fn shared_word(tid: i32, addr: u64) -> Option<(RawFile, u64)> {
     mapping(tid, addr).filter(|(_, _, shared)| *shared).map(|(file, offset, _)| (file, offset))
 }
 
-/// A line of /proc/PID/maps (proc_pid_maps(5)): the memory, the offset of `addr` from its start, and whether it is shared.
-fn mapping(tid: i32, addr: u64) -> Option<(RawFile, u64, bool)> {
-    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).ok()?;
-    // A mapping next to another of the same file is joined with it, so `addr` need not begin a line.
-    maps.lines().find_map(|line| {
+/// A stretch of a process's addresses (proc_pid_maps(5)).
+#[derive(Debug, Clone)]
+pub(crate) struct Mapping {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// The memory behind it.
+    pub(crate) file: RawFile,
+    /// Where in that memory it begins.
+    pub(crate) start: u64,
+    pub(crate) shared: bool,
+    /// What the line says at its end: a path, or nothing.
+    pub(crate) name: String,
+}
+
+impl Mapping {
+    fn of_line(line: &str) -> Option<Self> {
         let mut fields = line.split_whitespace();
         let (from, to) = fields.next()?.split_once('-')?;
         let number = |hex| u64::from_str_radix(hex, 16).ok();
         let (from, to) = (number(from)?, number(to)?);
-        if !(from..to).contains(&addr) {
-            return None;
-        }
         let (rights, start, dev, ino) = (fields.next()?, number(fields.next()?)?, fields.next()?, fields.next()?);
         let (major, minor) = dev.split_once(':')?;
         let dev = nix::sys::stat::makedev(number(major)?, number(minor)?);
         let (read, write) = (rights.contains('r'), rights.contains('w'));
         // Memory without a name of its own is shown under one that no path leads to.
         let nameless = |path: &str| ["/memfd:", "/SYSV", "/dev/zero"].iter().any(|prefix| path.starts_with(prefix));
-        let kind = match fields.next() {
-            Some(path) if path.starts_with("/dev/shm/") => FileKind::Shm,
-            Some(path) if path.starts_with('/') && !nameless(path) => FileKind::Regular,
+        let name = fields.next().unwrap_or_default();
+        let kind = match name {
+            path if path.starts_with("/dev/shm/") => FileKind::Shm,
+            path if path.starts_with('/') && !nameless(path) => FileKind::Regular,
             _ => FileKind::Memory,
         };
         let file = RawFile { kind, path: String::new(), dev, ino: ino.parse().ok()?, read, write };
-        Some((file, addr - from + start, rights.ends_with('s')))
-    })
+        Some(Self { from, to, file, start, shared: rights.ends_with('s'), name: name.to_owned() })
+    }
+}
+
+/// All that a process has mapped, by address.
+pub(crate) fn mappings(tid: i32) -> Vec<Mapping> {
+    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    maps.lines().filter_map(Mapping::of_line).collect()
+}
+
+/// The memory at an address, the offset of `addr` from its start, and whether it is shared.
+fn mapping(tid: i32, addr: u64) -> Option<(RawFile, u64, bool)> {
+    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).ok()?;
+    // A mapping next to another of the same file is joined with it, so `addr` need not begin a line.
+    let found = maps.lines().filter_map(Mapping::of_line).find(|mapping| (mapping.from..mapping.to).contains(&addr))?;
+    Some((found.file, addr - found.from + found.start, found.shared))
 }
 
 /// A path argument as the tracee means it: absolute, without `.` and `..`.
-pub(super) fn path_at(tid: i32, folder: i32, addr: u64) -> String {
+pub(crate) fn path_at(tid: i32, folder: i32, addr: u64) -> String {
     let path = text(tid, addr);
     if path.starts_with('/') {
         return normal(Path::new(&path));

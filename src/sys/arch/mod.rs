@@ -6,7 +6,7 @@
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{AUDIT_ARCH, FOREIGN_FROM, NUMBERS, Registers};
+pub use x86_64::{AUDIT_ARCH, BREAKPOINT, FOREIGN_FROM, NUMBERS, Registers, errno_offset};
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("ipc-grade records system calls on Linux on x86-64; this machine is of another kind");
@@ -108,6 +108,8 @@ pub enum Sys {
     Clone3,
     Execve,
     Execveat,
+    /// The end of a thread or of a process: exit(2), exit_group(2).
+    Exit,
     Wait4,
     Waitid,
     Futex,

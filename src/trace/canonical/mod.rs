@@ -205,7 +205,7 @@ pub struct Event {
 }
 
 /// A place in the learner's source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Site {
     /// The file, as the learner knows it: `src/main.rs`.
     pub file: String,

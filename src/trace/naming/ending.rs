@@ -121,8 +121,9 @@ impl Namer {
             Call::SigWait { .. } => ("sigwait", None, Wakers::Anybody),
             Call::Futex { addr, shared, .. } => {
                 let object = self.objects.known_word(&self.futex_word(thread, *addr, shared.as_ref()));
-                let semaphore = object.is_some_and(|object| self.objects[object].kind == ObjectKind::Semaphore);
-                (if semaphore { "acquire" } else { "futex" }, object, Wakers::Anybody)
+                let kind = object.map(|object| self.objects[object].kind);
+                let known = matches!(kind, Some(ObjectKind::Semaphore | ObjectKind::Lock));
+                (if known { "acquire" } else { "futex" }, object, Wakers::Anybody)
             }
             Call::Poll { descriptors, timed } => {
                 let (object, wakers) = descriptors
@@ -158,6 +159,11 @@ impl Namer {
     /// The living processes that hold what a wait is for.
     fn holders(&self, waiter: LifeId, waiting: &Waiting) -> Vec<Holder> {
         let alive = |life: &LifeId| self.lives[life.index()].ended.is_none();
+        if let Some(object) = waiting.object.filter(|object| self.locks.knows(*object)) {
+            let held = self.locks.holders(object).map(|(thread, since)| (self.life_of(thread), since));
+            let held = held.filter(|(life, _)| alive(life));
+            return held.map(|(life, since)| Holder { life, descriptors: 0, since: Some(since) }).collect();
+        }
         match (waiting.wakers, waiting.object) {
             (Wakers::Children, _) => {
                 let children = self.processes[waiter.index()].children.iter().copied();

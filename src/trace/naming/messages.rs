@@ -140,13 +140,17 @@ impl Namer {
     /// The word of a futex call.
     pub(super) fn futex_word(&self, thread: ThreadId, addr: u64, shared: Option<&(RawFile, u64)>) -> Word {
         match shared.and_then(|(file, offset)| Some((self.objects.known(file)?, *offset))) {
-            Some((memory, offset)) => Word::Shared(memory, offset),
-            None => Word::Own(self.life_of(thread), addr),
+            Some((memory, offset)) => self.object_around(Word::Shared(memory, offset)),
+            None => self.object_around(Word::Own(self.life_of(thread), addr)),
         }
     }
 
     /// A futex call came back: it woke some, or was woken.
     pub(super) fn futex(&mut self, thread: ThreadId, waits: bool, word: Word, value: u64, slept: Option<&Entered>) {
+        if self.objects.known_word(&word).is_some_and(|object| self.locks.knows(object)) {
+            // Libc's own, in a function that tells for itself what it does.
+            return;
+        }
         if !waits {
             if value > 0 {
                 let object = self.objects.word(word);

@@ -34,6 +34,7 @@ use std::collections::HashMap;
 pub use live::NameKind;
 
 use self::descriptors::Files;
+use self::locks::Locks;
 use self::objects::Objects;
 use self::processes::{Process, Thread};
 use self::signals::Dispositions;
@@ -49,6 +50,8 @@ pub struct Namer {
     events: Vec<Event>,
     /// For each event whether it is left out of the trace.
     left_out: Vec<bool>,
+    /// For each event the raw event in hand when it was told: where it began.
+    began: Vec<u32>,
     lives: Vec<Life>,
     /// Beside `lives`, by the same index.
     processes: Vec<Process>,
@@ -57,6 +60,7 @@ pub struct Namer {
     by_inner: HashMap<InnerPid, ThreadId>,
     files: Files,
     objects: Objects,
+    locks: Locks,
     /// Tables of dispositions, shared where CLONE_SIGHAND says so.
     dispositions: Vec<Dispositions>,
     /// For each raw event the last canonical event of its thread when it had been fed.
@@ -115,6 +119,9 @@ impl Namer {
             RawKind::Loaded { file, offset, bytes, access } => {
                 self.loaded(thread, file, *offset, bytes, access.as_ref())
             }
+            RawKind::Called { function } => {
+                self.emit(thread, Verb::Call { name: function.clone() }, Vec::new());
+            }
             RawKind::Synced { object, op } => self.synced(thread, object, *op),
             RawKind::Unexamined { file } => {
                 let object = self.objects.of_file(file, None);
@@ -140,11 +147,17 @@ impl Namer {
     }
 
     /// The trace of all that was fed.
-    pub fn finish(mut self, end: &RawEnd) -> Trace {
+    pub fn finish(self, end: &RawEnd) -> Trace {
+        self.finish_with_beginnings(end).0
+    }
+
+    /// The same, and for each event of the trace the raw event with which it began.
+    pub fn finish_with_beginnings(mut self, end: &RawEnd) -> (Trace, Vec<u32>) {
+        let began = std::mem::take(&mut self.began);
         self.cut_unfinished_writes();
         let end = self.run_end(end);
         self.note_left_behind();
-        self.tidy(end)
+        self.tidy(end, began)
     }
 
     /// The raw event in hand, by its index.
@@ -169,6 +182,7 @@ impl Namer {
         let site = self.site.clone();
         self.events.push(Event { life, thread, verb, causes, reads_from: Vec::new(), handler, site });
         self.left_out.push(false);
+        self.began.push(self.index());
         id
     }
 

@@ -97,7 +97,7 @@ pub(super) struct Link {
 }
 
 /// A word that futex calls are about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Word {
     /// In memory that processes share.
     Shared(ObjectId, u64),
@@ -360,6 +360,11 @@ impl Objects {
         };
         self.words.insert(word, object);
         object
+    }
+
+    /// From now on futex calls on the word are about that object.
+    pub(super) fn set_word(&mut self, word: Word, object: ObjectId) {
+        self.words.insert(word, object);
     }
 
     /// A word's object, where there is one already.

@@ -249,6 +249,7 @@ impl Namer {
         let kind = self.lives[parent.index()].kind;
         let thread = self.new_life(name, kind, Some(parent), tid, inner, table, Some(dispositions));
         self.threads[thread.index()].mask = self.threads[maker.index()].mask;
+        self.locks.forked((parent, maker), (child, thread));
         self.processes[child.index()].prelude = false;
         self.processes[child.index()].born = Some(fork);
         let since = self.index();
@@ -285,6 +286,7 @@ impl Namer {
         let program = path.rsplit('/').next().unwrap_or(path).to_owned();
         let exec = self.emit(thread, Verb::Exec { program }, causes);
         self.wake_vfork_parent(life, exec);
+        self.locks.exec(life);
         let table = self.files.unshare(self.processes[life.index()].table);
         self.processes[life.index()].table = table;
         for fd in self.files.cloexec(table) {

@@ -165,6 +165,11 @@ impl Units {
         from
     }
 
+    /// A release turned out to be none.
+    pub(super) fn forget(&mut self, event: EventId) {
+        self.0.retain(|(from, _)| *from != event);
+    }
+
     /// All units went out.
     pub(super) fn take_all(&mut self) -> Vec<EventId> {
         self.0.drain(..).map(|(event, _)| event).collect()

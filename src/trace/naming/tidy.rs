@@ -7,13 +7,15 @@ use super::objects::{Naming, Thing};
 use crate::trace::canonical::{EventId, Holder, LifeId, Object, ObjectId, ObjectKind, RunEnd, Trace, Wait};
 
 impl Namer {
-    /// The trace without what does not matter.
-    pub(super) fn tidy(mut self, mut end: RunEnd) -> Trace {
+    /// The trace without what does not matter, and of `began`, which stands beside the events, what stays.
+    pub(super) fn tidy(mut self, mut end: RunEnd, mut began: Vec<u32>) -> (Trace, Vec<u32>) {
         let hidden: Vec<bool> = self.objects.iter().map(|(_, thing)| self.is_hidden(thing)).collect();
         for (event, left_out) in self.events.iter().zip(&mut self.left_out) {
             *left_out |= event.verb.object().is_some_and(|object| hidden[object.index()]);
         }
         let stand_ins = self.stand_ins();
+        let mut left_out = self.left_out.iter();
+        began.retain(|_| left_out.next() == Some(&false));
         let renumbered = |event: EventId| stand_ins[event.index()];
 
         let mut order = Numbers::default();
@@ -55,7 +57,7 @@ impl Namer {
             }
         }
         let objects = self.final_objects(&order.used);
-        Trace { lives: self.lives, objects, events, end }
+        (Trace { lives: self.lives, objects, events, end }, began)
     }
 
     /// Whether nothing about an object is told.

@@ -130,6 +130,12 @@ pub enum RawKind {
         /// What was done to it.
         op: SyncOp,
     },
+    /// A function of libc's or of the language's library was called that a signal handler must not call, while a handler
+    /// of this thread runs (signal-safety(7)).
+    Called {
+        /// As the manual has it, or the macro that stands for it: `printf`, `println!`.
+        function: String,
+    },
     /// From here on accesses to this memory are not told one by one: the run made more of them than its budget allows.
     Unexamined {
         /// Which memory.
@@ -216,8 +222,13 @@ pub enum SyncOp {
     Wait,
     /// A semaphore went down, a lock was taken, a condition was met, a barrier was passed.
     Acquire,
-    /// A semaphore went up, a lock was given back, a condition was signalled, a barrier was reached.
+    /// A read-write lock was taken for reading, beside others that read.
+    Share,
+    /// A semaphore went up, a lock was given back, a condition was signalled, a barrier was reached: told before anybody
+    /// can have noticed.
     Release,
+    /// A condition was signalled to all who wait for it.
+    Broadcast,
     /// The function failed with this errno: EAGAIN, EPERM, EDEADLK …
     Failed {
         /// As a positive number.

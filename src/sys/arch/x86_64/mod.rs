@@ -10,6 +10,9 @@ pub const FOREIGN_FROM: Option<u32> = Some(0x4000_0000);
 
 const AT_FDCWD: u64 = libc::AT_FDCWD as u64;
 
+/// The instruction that stops its thread (int3), one byte.
+pub const BREAKPOINT: u8 = 0xcc;
+
 /// A stopped thread's registers.
 #[derive(Debug, Clone, Copy)]
 pub struct Registers(libc::user_regs_struct);
@@ -46,6 +49,36 @@ impl Registers {
     /// The stack pointer.
     pub fn stack(&self) -> u64 {
         self.0.rsp
+    }
+
+    /// Where the next instruction is.
+    pub fn instruction(&self) -> u64 {
+        self.0.rip
+    }
+
+    /// Where the breakpoint is that the thread has just run into: it stopped behind it.
+    pub fn breakpoint(&self) -> u64 {
+        self.0.rip.wrapping_sub(1)
+    }
+
+    /// Goes on there.
+    pub fn set_instruction(&mut self, addr: u64) {
+        self.0.rip = addr;
+    }
+
+    /// A function's first four arguments, at its first instruction (System V ABI, AMD64 supplement, 3.2.3).
+    pub fn arguments(&self) -> [u64; 4] {
+        [self.0.rdi, self.0.rsi, self.0.rdx, self.0.rcx]
+    }
+
+    /// What a function returned, at its return address.
+    pub fn value(&self) -> u64 {
+        self.0.rax
+    }
+
+    /// The thread pointer: where a thread's own variables are is told from here.
+    pub fn thread_pointer(&self) -> u64 {
+        self.0.fs_base
     }
 
     /// Takes the call away: at its entry, it is not made and returns `result`.
@@ -94,6 +127,36 @@ impl Registers {
             _ => raw,
         };
         Some(Invocation { sys: *sys, args })
+    }
+}
+
+/// How far from the thread pointer errno is, out of the code of `__errno_location`, which stands at `addr`; `word` reads
+/// eight bytes of memory.
+///
+/// The function adds a number to the thread pointer: in a library one of the table of offsets that the loader filled in,
+/// in a static program one that stands in the instruction (ELF Handling For Thread-Local Storage, 4.3 and 4.4).
+pub fn errno_offset(addr: u64, code: &[u8], word: impl Fn(u64) -> Option<u64>) -> Option<i64> {
+    const ENDBR64: [u8; 4] = [0xf3, 0x0f, 0x1e, 0xfa];
+    const ADD_FS: [u8; 9] = [0x64, 0x48, 0x03, 0x04, 0x25, 0, 0, 0, 0];
+    const LOAD_FS: [u8; 9] = [0x64, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0];
+    let skipped = if code.starts_with(&ENDBR64) { ENDBR64.len() } else { 0 };
+    let rest = &code[skipped..];
+    let number = |at: usize| Some(i64::from(i32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?)));
+    match rest {
+        // mov offset(%rip), %rax; add %fs:0, %rax
+        [0x48, 0x8b, 0x05, _, _, _, _, then @ ..] if then.starts_with(&ADD_FS) => {
+            let next = addr + skipped as u64 + 7;
+            word(next.wrapping_add_signed(number(3)?)).map(|offset| offset as i64)
+        }
+        // mov $offset, %rax; add %fs:0, %rax
+        [0x48, 0xc7, 0xc0, _, _, _, _, then @ ..] if then.starts_with(&ADD_FS) => number(3),
+        // mov %fs:0, %rax; add $offset, %rax
+        _ if rest.starts_with(&LOAD_FS) => match &rest[LOAD_FS.len()..] {
+            [0x48, 0x05, ..] => number(LOAD_FS.len() + 2),
+            [0x48, 0x83, 0xc0, byte, ..] => Some(i64::from(*byte as i8)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -212,6 +275,8 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_clone3, Sys::Clone3),
     (libc::SYS_execve, Sys::Execve),
     (libc::SYS_execveat, Sys::Execveat),
+    (libc::SYS_exit, Sys::Exit),
+    (libc::SYS_exit_group, Sys::Exit),
     (libc::SYS_wait4, Sys::Wait4),
     (libc::SYS_waitid, Sys::Waitid),
     (libc::SYS_futex_waitv, Sys::FutexWaitv),

@@ -1,0 +1,184 @@
+//! An address space: where breakpoints stand in it, and where what is mapped.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use super::image::{self, Image, Names};
+use super::table::{Function, Sync};
+use crate::recorder::decode::files::{Mapping, mappings};
+use crate::sys::arch::{BREAKPOINT, errno_offset};
+use crate::sys::memory;
+use crate::trace::raw::Tid;
+
+/// Beginnings of the names of the files that have the functions: before glibc 2.34 libpthread was a library of its own.
+const LIBRARIES: [&str; 4] = ["libc.so.", "libc-", "libpthread.so.", "libpthread-"];
+/// What the loader is called; it calls functions of libc's for itself.
+const LOADERS: [&str; 2] = ["ld-linux", "ld-"];
+
+/// What the recorder knows of a process's memory, or of several that share one.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    pub(super) sites: HashMap<u64, Site>,
+    /// The program's entry, until it is reached.
+    pub(super) entry: Option<u64>,
+    /// Where libc and its loader are.
+    libc: Vec<(u64, u64)>,
+    /// Where locks of libc's own are in a static program.
+    own: Vec<(u64, u64)>,
+    /// Functions that a handler must not call.
+    pub(super) not_in_handlers: Vec<(u64, &'static str)>,
+    /// The program's own functions of that kind have been looked for.
+    pub(super) looked_at_program: bool,
+    /// How many handlers run, for which those have breakpoints.
+    pub(super) handlers: u32,
+    /// How far errno is from the thread pointer.
+    pub(super) errno: Option<i64>,
+    /// What is mapped, until that changes.
+    pub(super) mappings: Option<Vec<Mapping>>,
+    /// Spin locks that were used: the first use is the init, which has no address of its own.
+    pub(super) spins: HashSet<u64>,
+    /// /proc/PID/mem, opened when first written to.
+    memory: Option<File>,
+}
+
+/// A place with a breakpoint, and why.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Site {
+    /// What stands there in the program.
+    pub(super) byte: u8,
+    /// A function that synchronises begins here.
+    pub(super) sync: Option<&'static Sync>,
+    /// One that a handler must not call begins here.
+    pub(super) not_in_handlers: Option<&'static str>,
+    /// A function has returned or will return here.
+    pub(super) returns: bool,
+}
+
+impl Space {
+    /// A child's copy.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            sites: self.sites.clone(),
+            entry: self.entry,
+            libc: self.libc.clone(),
+            own: self.own.clone(),
+            not_in_handlers: self.not_in_handlers.clone(),
+            looked_at_program: self.looked_at_program,
+            handlers: self.handlers,
+            errno: self.errno,
+            mappings: self.mappings.clone(),
+            spins: self.spins.clone(),
+            memory: None,
+        }
+    }
+
+    /// Puts a breakpoint at an address, for the reason that `why` notes. Where nothing is mapped there, none.
+    pub(super) fn plant(&mut self, tid: Tid, addr: u64, why: impl FnOnce(&mut Site)) {
+        if let Some(site) = self.sites.get_mut(&addr) {
+            why(site);
+            return;
+        }
+        let mut byte = [0];
+        if memory::read(tid, addr, &mut byte) != Ok(1) || !self.write(tid, addr, BREAKPOINT) {
+            return;
+        }
+        let mut site = Site { byte: byte[0], ..Site::default() };
+        why(&mut site);
+        self.sites.insert(addr, site);
+    }
+
+    /// Takes a breakpoint away.
+    pub(super) fn unplant(&mut self, tid: Tid, addr: u64) {
+        if let Some(site) = self.sites.remove(&addr) {
+            self.write(tid, addr, site.byte);
+        }
+    }
+
+    /// Writes one byte of the program's text; whether that went well. It does not where the process was killed, or has
+    /// unmapped the place.
+    pub(super) fn write(&mut self, tid: Tid, addr: u64, byte: u8) -> bool {
+        if self.memory.is_none() {
+            self.memory = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem")).ok();
+        }
+        self.memory.as_ref().is_some_and(|memory| memory.write_all_at(&[byte], addr).is_ok())
+    }
+
+    /// The functions of a program that has libc in it.
+    pub(super) fn plant_static(&mut self, tid: Tid, entry: u64) {
+        let image = image::image(&format!("/proc/{tid}/exe"), Names::Static);
+        let bias = entry.wrapping_sub(image.entry);
+        self.looked_at_program = true;
+        self.own.extend(image.own.iter().map(|(from, to)| (from.wrapping_add(bias), to.wrapping_add(bias))));
+        self.take_in(tid, &image, bias);
+    }
+
+    /// libc's functions, now that the loader has mapped it.
+    pub(super) fn plant_libraries(&mut self, tid: Tid) {
+        let mapped = mappings(tid);
+        for mapping in mapped.iter().filter(|mapping| mapping.start == 0 && mapping.name.starts_with('/')) {
+            let file = mapping.name.rsplit('/').next().unwrap_or_default();
+            let is_libc = LIBRARIES.iter().any(|library| file.starts_with(library));
+            if !is_libc && !LOADERS.iter().any(|loader| file.starts_with(loader)) {
+                continue;
+            }
+            let image = image::image(&format!("/proc/{tid}/root{}", mapping.name), Names::Library);
+            if image.range.0 >= image.range.1 {
+                continue;
+            }
+            let bias = mapping.from.wrapping_sub(image.range.0);
+            self.libc.push((mapping.from, image.range.1.wrapping_add(bias)));
+            if is_libc {
+                self.take_in(tid, &image, bias);
+            }
+        }
+        self.mappings = Some(mapped);
+    }
+
+    fn take_in(&mut self, tid: Tid, image: &Image, bias: u64) {
+        for (addr, function) in &image.functions {
+            let addr = addr.wrapping_add(bias);
+            match function {
+                Function::Sync(sync) => self.plant(tid, addr, |site| site.sync = Some(sync)),
+                Function::Unsafe(name) => self.not_in_handlers.push((addr, name)),
+            }
+        }
+        if let Some(addr) = image.errno_location.map(|addr| addr.wrapping_add(bias)) {
+            let code = memory::read_vec(tid, addr, 32);
+            self.errno = self.errno.or_else(|| errno_offset(addr, &code, |addr| memory::read_u64(tid, addr)));
+        }
+    }
+
+    /// The program's own functions that a handler must not call: a Rust program has `print!` in it.
+    pub(super) fn look_at_program(&mut self, tid: Tid) {
+        if std::mem::replace(&mut self.looked_at_program, true) {
+            return;
+        }
+        let path = format!("/proc/{tid}/exe");
+        let image = image::image(&path, Names::Rust);
+        let program = crate::recorder::decode::files::link(&path);
+        let first = mappings(tid).into_iter().find(|mapping| mapping.start == 0 && mapping.name == program);
+        let Some(first) = first else { return };
+        let bias = first.from.wrapping_sub(image.range.0 & !0xfff);
+        for (addr, function) in &image.functions {
+            if let Function::Unsafe(name) = function {
+                self.not_in_handlers.push((addr.wrapping_add(bias), name));
+            }
+        }
+    }
+
+    /// Whether an address is in libc or its loader, or in a lock that they have for themselves.
+    pub(super) fn is_libcs(&self, addr: u64) -> bool {
+        self.libc.iter().chain(&self.own).any(|(from, to)| (*from..*to).contains(&addr))
+    }
+
+    /// The mapping that holds an address. `fresh`: what was there before may be gone, without a call that we saw.
+    pub(super) fn mapping(&mut self, tid: Tid, addr: u64, fresh: bool) -> Option<&Mapping> {
+        let holds = |mapping: &Mapping| (mapping.from..mapping.to).contains(&addr);
+        let known = |space: &Self| space.mappings.as_ref().is_some_and(|all| all.iter().any(holds));
+        if fresh || !known(self) {
+            self.mappings = Some(mappings(tid));
+        }
+        self.mappings.as_ref()?.iter().find(|mapping| holds(mapping))
+    }
+}
