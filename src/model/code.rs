@@ -136,6 +136,7 @@ codes! {
         M002 "the object has no size", see [];
         M005 "the shared object is left behind", see [F008, Q001];
         M006 "wrong value at an offset", see [T005];
+        M009 "the semaphore or lock is not shared between processes", see [M001, M010];
         M010 "mapped after the fork: each process has a mapping of its own", see [F011, M001];
     }
     Queues: {
@@ -146,6 +147,7 @@ codes! {
     }
     Signals: {
         S001 "the signal arrives before the handler is there", see [S005];
+        S002 "the handler does what a handler must not", see [S005];
         S005 "test, then sleep: the wakeup is lost", see [S001];
         S006 "the signal goes to the wrong process or group", see [];
     }
@@ -268,8 +270,8 @@ mod tests {
         let written: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(
             written.join(" "),
-            "B001 P001 P002 P005 P006 P009 F001 F003 F005 F006 F008 F011 M001 M002 M005 M006 M010 \
-             Q001 Q002 Q003 Q006 S001 S005 S006 H001 H002 T001 T002 T003 T004 T005"
+            "B001 P001 P002 P005 P006 P009 F001 F003 F005 F006 F008 F011 M001 M002 M005 M006 M009 M010 \
+             Q001 Q002 Q003 Q006 S001 S002 S005 S006 H001 H002 T001 T002 T003 T004 T005"
         );
     }
 

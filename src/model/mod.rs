@@ -11,6 +11,7 @@ pub mod peer;
 pub mod schedule;
 pub mod seed;
 pub mod signal;
+pub mod signal_safety;
 pub mod template;
 pub mod values;
 

@@ -5,7 +5,7 @@ use ipc_grade::trace::{LifeId, ObjectId, ObjectKind, Verb};
 
 use super::chapters::named_object;
 use super::check;
-use super::run::{Fit, MAIN, Run, Task};
+use super::run::{Fit, MAIN, Run, Task, wait};
 
 const ANSWERS: &str = "stdout \"answer 654321\\n\"";
 
@@ -208,4 +208,46 @@ fn the_last_value_counts_at_the_end() {
     check(&task().judge(&run, fit(object)), &[]);
     run.store(MAIN, object, 3, &[1, 1]);
     check(&task().judge(&run, fit(object)), &[Code::M006]);
+}
+
+/// A semaphore in the object, made for threads alone or for processes; a child posts what the program waits for.
+fn semaphore(shared: bool) -> (Run, LifeId, ObjectId, ObjectId) {
+    let (mut run, reader, object) = made(true, true);
+    let semaphore = run.object("/kettle+8", ObjectKind::Semaphore, None);
+    run.did(MAIN, Verb::Init { object: semaphore, value: 0, shared });
+    (run, reader, object, semaphore)
+}
+
+#[test]
+fn a_semaphore_for_threads_alone() {
+    let (mut run, _, object, semaphore) = semaphore(false);
+    let child = run.fork(MAIN);
+    run.did(child, Verb::Release { object: semaphore });
+    run.exit(child, 0);
+    run.deadlock(vec![wait(MAIN, "acquire", Some(semaphore), &[])]);
+    let verdict = named_object().judge(&run, fit(object).missing("main", ANSWERS));
+    check(&verdict, &[Code::M009]);
+    assert!(verdict.findings[0].proved);
+    assert_eq!(verdict.findings[0].labels.len(), 2);
+}
+
+#[test]
+fn one_for_threads_alone_may_go_well() {
+    let run = |shared: bool, forks: bool| {
+        let (mut run, reader, object, semaphore) = semaphore(shared);
+        let child = if forks { run.fork(MAIN) } else { MAIN };
+        run.did(child, Verb::Release { object: semaphore });
+        if forks {
+            run.exit(child, 0);
+            run.reap(MAIN, child);
+        }
+        run.did(MAIN, Verb::Acquire { object: semaphore });
+        run.store(MAIN, object, 0, &123_456_u32.to_ne_bytes());
+        met(&mut run, reader, None);
+        named_object().judge(&run, fit(object))
+    };
+    check(&run(false, true), &[Code::M009]);
+    check(&run(true, true), &[]);
+    // Nobody else uses it: then it is a semaphore for threads.
+    check(&run(false, false), &[]);
 }

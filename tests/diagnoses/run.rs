@@ -58,7 +58,7 @@ impl Run {
         LifeId(self.trace.lives.len() as u32 - 1)
     }
 
-    fn object(&mut self, name: &str, kind: ObjectKind, creator: Option<LifeId>) -> ObjectId {
+    pub(crate) fn object(&mut self, name: &str, kind: ObjectKind, creator: Option<LifeId>) -> ObjectId {
         self.trace.objects.push(Object { name: name.to_owned(), kind, creator, left_behind: false });
         ObjectId(self.trace.objects.len() as u32 - 1)
     }
@@ -75,6 +75,13 @@ impl Run {
             handler: None,
             site: None,
         });
+        id
+    }
+
+    /// The same in the handler of what was taken there.
+    pub(crate) fn in_handler(&mut self, life: LifeId, take: EventId, verb: Verb) -> EventId {
+        let id = self.did(life, verb);
+        self.trace.events[id.index()].handler = Some(take);
         id
     }
 

@@ -192,3 +192,43 @@ fn works_on() {
     run.limit("cpu", "500 ms", MAIN);
     check(&handle_interrupt(TERM).judge(&run, fit().missing("main", SAYS).missing("main", "exit 0")), &[Code::H002]);
 }
+
+/// The program takes its signal, and its handler makes these calls.
+fn handler_calls(calls: &[&str]) -> Run {
+    let (mut run, sender) = begun(&[Signal::INT, TERM]);
+    sends(&mut run, sender, Some(MAIN), false);
+    let take = run.did(MAIN, Verb::Take { signal: TERM });
+    for call in calls {
+        run.in_handler(MAIN, take, Verb::Call { name: (*call).to_owned() });
+    }
+    run
+}
+
+#[test]
+fn what_a_handler_must_not_call() {
+    for name in ["println!", "malloc", "printf", "pthread_mutex_lock", "exit", "sem_wait"] {
+        let mut run = handler_calls(&[name]);
+        run.did(MAIN, Verb::Return { signal: TERM });
+        let verdict = handle_interrupt(TERM).judge(&says_bye(run), fit());
+        check(&verdict, &[Code::S002]);
+        assert!(verdict.findings[0].message.contains(name), "{}", verdict.findings[0].message);
+    }
+}
+
+#[test]
+fn what_a_handler_may_call() {
+    let mut run = handler_calls(&["sem_post", "chdir"]);
+    run.did(MAIN, Verb::Return { signal: TERM });
+    // Outside of the handler it may do anything.
+    run.did(MAIN, Verb::Call { name: "malloc".to_owned() });
+    check(&handle_interrupt(TERM).judge(&says_bye(run), fit()), &[]);
+}
+
+#[test]
+fn a_handler_that_waits_for_its_own_program() {
+    let mut run = handler_calls(&["malloc"]);
+    run.deadlock(vec![wait(MAIN, "futex", None, &[])]);
+    let verdict = handle_interrupt(TERM).judge(&run, fit().missing("main", SAYS).missing("main", "exit 0"));
+    check(&verdict, &[Code::S002]);
+    assert!(verdict.findings[0].proved);
+}

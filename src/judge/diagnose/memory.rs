@@ -14,10 +14,10 @@ use crate::trace::{Event, EventId, LifeId, ObjectId, ObjectKind, Verb};
 const EMPTY: &str = "an object of 0 bytes";
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
+    let mut causes: Vec<Cause> = not_shared(scene).into_iter().collect();
     if !scene.trouble() {
-        return Vec::new();
+        return causes;
     }
-    let mut causes = Vec::new();
     causes.extend(private_mapping(scene));
     causes.extend(no_size(scene));
     causes.extend(mapped_after_the_fork(scene));
@@ -129,6 +129,51 @@ fn mapped_after_the_fork(scene: &Scene<'_>) -> Option<Cause> {
         .expected(format!("one mapping, which {whose} and {who} both have"))
         .saw(format!("{whose} makes a mapping, {who} makes another"))
         .why("memory without a name is inherited: first mmap, then fork.");
+    Some(cause)
+}
+
+/// M009: a semaphore or lock that two processes use was made for the threads of one (pshared 0). Where nobody has to
+/// wait it goes well all the same, by luck of the schedule.
+fn not_shared(scene: &Scene<'_>) -> Option<Cause> {
+    let used = |of: ObjectId| {
+        scene.events().filter(move |(_, event)| match event.verb {
+            Verb::Acquire { object } | Verb::Release { object } => object == of,
+            _ => false,
+        })
+    };
+    let waits = |of: ObjectId| scene.waits().iter().filter(move |wait| wait.object == Some(of)).map(|wait| wait.life);
+    let (at, event, object) = scene.events().find_map(|(id, event)| match event.verb {
+        Verb::Init { object, shared: false, .. } => {
+            let mut users = used(object).map(|(_, event)| event.life).chain(waits(object));
+            let first = users.next()?;
+            users.any(|other| other != first).then_some((id, event, object))
+        }
+        _ => None,
+    })?;
+    let (who, name) = (scene.who(event.life), scene.name(object));
+    let semaphore = scene.trace().object(object).kind == ObjectKind::Semaphore;
+    let (what, how) = if semaphore {
+        ("semaphore", "sem_init's second argument, pshared, is 1")
+    } else {
+        ("lock", "its attributes have PTHREAD_PROCESS_SHARED")
+    };
+    let other = used(object).find(|(_, used)| used.life != event.life).map(|(id, _)| id);
+    let stuck = scene.waits().iter().any(|wait| wait.object == Some(object));
+    let mut cause = Cause::new(
+        Code::M009,
+        scene.memory(),
+        at,
+        format!("the {what} {name} is not made to be shared between processes"),
+    )
+    .label(scene, at, "")
+    .label_if(scene, other, "another process uses it here")
+    .expected(format!("{who} makes {name} for several processes: {how}"))
+    .saw(format!("{who} makes {name} for the threads of one process, and two processes use it"))
+    .why("the kernel looks for who waits at an address of one process alone,")
+    .why("so whoever waits in another process is never woken.");
+    if stuck {
+        cause = cause.effect(Effect::Stops).explains(scene.unfinished()).proved(scene.proved());
+    }
     Some(cause)
 }
 

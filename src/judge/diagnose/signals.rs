@@ -5,12 +5,13 @@ use super::words::list;
 use super::{Cause, Effect, Scene};
 use crate::judge::ProblemKind;
 use crate::judge::matching::Mark;
-use crate::model::{CheckKind, Code, Signal};
+use crate::model::{CheckKind, Code, Signal, signal_safety};
 use crate::trace::{EventId, LifeId, Verb};
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let mut causes = Vec::new();
     causes.extend(too_early(scene));
+    causes.extend(unsafe_handler(scene));
     causes.extend(lost_wakeup(scene));
     causes.extend(wrong_target(scene).or_else(|| not_its_own(scene)));
     causes
@@ -58,6 +59,47 @@ fn too_early(scene: &Scene<'_>) -> Option<Cause> {
         .why("the handler must be there before anybody may send the signal.");
     if let Some((id, _)) = later {
         cause = cause.label(scene, id, "the handler is installed only here");
+    }
+    Some(cause)
+}
+
+/// S002: a handler called a function that is not among those of signal-safety(7). That it is
+/// called is the mistake; whether it goes wrong in a run is a matter of what the signal interrupts.
+fn unsafe_handler(scene: &Scene<'_>) -> Option<Cause> {
+    let (at, event, name) = scene.events().find_map(|(id, event)| match &event.verb {
+        Verb::Call { name } if event.handler.is_some() && signal_safety::is_unsafe(name) => Some((id, event, name)),
+        _ => None,
+    })?;
+    let take = event.handler.expect("asked above");
+    let Verb::Take { signal } = scene.trace().event(take).verb else { return None };
+    let who = scene.who(event.life);
+    let stuck = scene.waits().iter().any(|wait| {
+        let inside = scene.trace().of(wait.life).filter(|(_, event)| event.thread == wait.thread).last();
+        wait.life == event.life && inside.is_some_and(|(_, event)| event.handler == Some(take))
+    });
+    let does = match name.as_str() {
+        "malloc" | "calloc" | "realloc" | "free" => format!("{name} keeps its books on the heap under a lock,"),
+        "exit" => "exit runs what the interrupted code may be in the middle of,".to_owned(),
+        name if name.starts_with("pthread_") || name.starts_with("sem_") => {
+            format!("{name} waits for a lock that the interrupted code may hold,")
+        }
+        name => format!("{name} writes to a buffer under a lock,"),
+    };
+    let mut cause = Cause::new(
+        Code::S002,
+        scene.signal(signal),
+        at,
+        format!("the handler of SIG{signal} calls {name}, which a handler must not"),
+    )
+    .label(scene, at, "")
+    .label(scene, take, format!("the handler begins to run here: SIG{signal} is taken"))
+    .expected("handlers call functions of signal-safety(7) alone, such as write and waitpid")
+    .saw(format!("{who} calls {name} in its handler of SIG{signal}"))
+    .why("a handler runs between any two instructions of the program.")
+    .why(does)
+    .why("and the signal may have come in the middle of just that: then it waits for itself.");
+    if stuck {
+        cause = cause.effect(Effect::Stops).explains(scene.unfinished()).proved(scene.proved());
     }
     Some(cause)
 }

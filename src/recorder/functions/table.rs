@@ -225,6 +225,9 @@ mod tests {
 
     #[test]
     fn what_is_unsafe_in_a_handler() {
+        use crate::model::signal_safety::is_unsafe;
+        assert!(UNSAFE.iter().all(|(_, name)| is_unsafe(name)));
+        assert!(SYNC.iter().all(|sync| is_unsafe(sync.name) == sync.is_unsafe()));
         assert!(!found("sem_post").is_unsafe());
         assert!(found("pthread_mutex_lock").is_unsafe());
     }

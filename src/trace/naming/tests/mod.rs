@@ -2,6 +2,7 @@
 
 mod channels;
 mod endings;
+mod locks;
 mod objects;
 mod processes;
 mod properties;
