@@ -23,8 +23,8 @@ const NAMED: [&str; 2] = ["/dev/shm/", "/dev/mqueue/"];
 impl Engine<'_> {
     /// Whether a tracee that may go on stands before a step that others can see.
     pub(super) fn decides(&self, tracee: &Tracee) -> bool {
-        if tracee.before || self.functions.decides(tracee.tid) {
-            return true;
+        if tracee.before {
+            return self.tracees.len() > 1;
         }
         let Some(call) = tracee.call.filter(|_| tracee.resume == Resume::Exit && !tracee.prelude) else { return false };
         // One that runs alone decides nothing, and neither does a lone thread at a word of its own (futex(2)).

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use super::clock::Clock;
 use super::functions::Functions;
+use super::guard::Guard;
 use super::hold::HeldBack;
 use super::memory::Shadows;
 use super::schedule::{Candidate, Schedule, may_sleep, waits};
@@ -42,6 +43,7 @@ pub(super) struct Engine<'a> {
     pub(super) held_back: HeldBack,
     pub(super) shadows: Shadows,
     pub(super) functions: Functions,
+    pub(super) guard: Guard,
     pub(super) exchange: Option<Exchange>,
     pub(super) drains: Vec<File>,
     pub(super) drained: u64,
@@ -97,6 +99,7 @@ impl<'a> Engine<'a> {
             places: Vec::new(),
             shadows: Shadows::default(),
             functions: Functions::default(),
+            guard: Guard::default(),
             drains,
             drained: 0,
             recorded: 0,
@@ -140,7 +143,9 @@ impl<'a> Engine<'a> {
         self.ticks = Some(Ticks::every(TICK).map_err(RecorderError::Ticks)?);
         for root in roots {
             ptrace::seize(root.pid).map_err(|errno| failed("seize", root.pid, errno))?;
-            self.adopt(root.pid, root.pid, root.inner, matches!(root.kind, RootKind::Peer(_)));
+            let peer = matches!(root.kind, RootKind::Peer(_));
+            self.adopt(root.pid, root.pid, root.inner, peer);
+            self.guard.started(root.pid, peer);
         }
         go().map_err(RecorderError::Go)?;
         for root in roots {
@@ -338,6 +343,41 @@ impl<'a> Engine<'a> {
         self.signal_before_call(order)?;
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let tid = tracee.tid;
+        tracee.before = false;
+        let at_access = tracee.standing.is_before_access();
+        if at_access {
+            if self.step_access(tid)? {
+                // It ran its own code and nothing else: nobody was woken.
+                self.tell_stores(tid, false);
+                self.note_overtaking();
+                self.check_steps();
+                return Ok(());
+            }
+        } else if self.before_going_on(tid)? {
+            self.resume(order)?;
+        }
+        let goes_on = self.tracee(tid).is_some_and(|tracee| tracee.state != State::Exiting);
+        if goes_on {
+            self.tell_stores(tid, true);
+        }
+        let signals = self.deaths;
+        self.settle()?;
+        if signals {
+            self.interrupt_sleepers();
+        }
+        if !goes_on {
+            // What the kernel writes at an end, into robust locks and into words that threads wait on, nobody stored.
+            self.shadows.changes(&self.guard, true);
+        }
+        self.note_overtaking();
+        self.check_steps();
+        Ok(())
+    }
+
+    /// Lets one go on until it has stopped, sleeps, or is gone.
+    fn resume(&mut self, order: u32) -> Fallible<()> {
+        let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
+        let tid = tracee.tid;
         if !self.pass_breakpoint(tid)? {
             return self.settle();
         }
@@ -354,23 +394,7 @@ impl<'a> Engine<'a> {
         if let Err(errno) = resumed.or_else(|errno| if errno == Errno::ESRCH { Ok(()) } else { Err(errno) }) {
             return Err(failed("continue", tid, errno));
         }
-        self.follow(tid, sleeps)?;
-        let goes_on = self.tracee(tid).is_some_and(|tracee| tracee.state != State::Exiting);
-        if goes_on {
-            self.tell_stores(tid);
-        }
-        let signals = self.deaths;
-        self.settle()?;
-        if signals {
-            self.interrupt_sleepers();
-        }
-        if !goes_on {
-            // What the kernel writes at an end, into robust locks and into words that threads wait on, nobody stored.
-            self.shadows.changes();
-        }
-        self.note_overtaking();
-        self.check_steps();
-        Ok(())
+        self.follow(tid, sleeps)
     }
 
     /// A signal that came while the tracee stood before a call that waits may be delivered before the call, as if it had
@@ -397,11 +421,13 @@ impl<'a> Engine<'a> {
     }
 
     /// Tells what the one that ran changed in memory that others can see.
-    pub(super) fn tell_stores(&mut self, tid: Tid) {
+    ///
+    /// `guarded`: in memory whose accesses are seen one by one too, where the kernel may have stored in a call.
+    pub(super) fn tell_stores(&mut self, tid: Tid, guarded: bool) {
         if self.tracee(tid).is_none_or(|tracee| tracee.peer) {
             return;
         }
-        for (file, offset, bytes) in self.shadows.changes() {
+        for (file, offset, bytes) in self.shadows.changes(&self.guard, guarded) {
             for (offset, bytes) in self.functions.without_objects(&file, offset, bytes) {
                 self.tell(tid, RawKind::Stored { file: file.clone(), offset, bytes, access: None });
             }
@@ -420,6 +446,9 @@ impl<'a> Engine<'a> {
     pub(super) fn gone(&mut self, tid: Tid, ending: Ending) {
         let Some((tgid, inner)) = self.tracee(tid).map(|tracee| (tracee.tgid, tracee.inner)) else { return };
         self.forget(tid);
+        if tid == tgid {
+            self.guard.gone(tgid);
+        }
         self.deaths = true;
         self.signals += 1;
         self.endings.insert(inner, ending);

@@ -25,6 +25,10 @@ impl Engine<'_> {
             call = interrupted;
         }
         self.comes_to_call(tid, &call);
+        if self.maps_privately(tid, &call) {
+            return Ok(());
+        }
+        self.move_pointers(tid, &mut call, &registers)?;
         let signals = self.signals;
         if let Some(tracee) = self.tracee(tid) {
             tracee.signals_before = signals;
@@ -41,7 +45,10 @@ impl Engine<'_> {
             return self.skip(tid, registers, -i64::from(errno));
         }
         match call.sys {
-            Sys::Fork | Sys::Vfork | Sys::Clone => self.before_fork(tid, &mut call, registers)?,
+            Sys::Fork | Sys::Vfork | Sys::Clone => {
+                self.guard_before_fork(tid, &call, &registers)?;
+                self.before_fork(tid, &mut call, registers)?;
+            }
             Sys::Execve => self.before_exec(tid, call.args[0], call.args[1]),
             Sys::Execveat => self.before_exec(tid, call.args[1], call.args[2]),
             Sys::Getrandom => {
@@ -94,6 +101,9 @@ impl Engine<'_> {
 
     /// Takes the call away from it; the call returns `result`.
     pub(super) fn skip(&mut self, tid: Tid, mut registers: Registers, result: i64) -> Fallible<()> {
+        if let Some(args) = self.tracee(tid).and_then(|tracee| tracee.standing.take_args()) {
+            registers.set_raw_args(args);
+        }
         registers.skip(result);
         ptrace::set_registers(tid, &mut registers).map_err(|errno| failed("set the registers of", tid, errno))?;
         self.set(tid, State::Ready, Resume::Next(None));

@@ -20,7 +20,13 @@ fn rule(number: i64, sys: Sys) -> Rule {
         // Its calls pass a tracer by.
         Sys::IoUringSetup => Rule::Fail(number, libc::ENOSYS),
         // Private anonymous memory is nobody else's business.
-        Sys::Mmap => Rule::TraceIf { number, arg: 3, any: libc::MAP_SHARED as u32, unless: libc::MAP_ANONYMOUS as u32 },
+        Sys::Mmap => Rule::TraceIf {
+            number,
+            arg: 3,
+            // What has a fixed place may lie over shared memory.
+            any: (libc::MAP_SHARED | libc::MAP_FIXED) as u32,
+            unless: libc::MAP_ANONYMOUS as u32,
+        },
         _ => Rule::Trace(number),
     }
 }

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use super::guard::Guard;
 use crate::sys::memory;
 use crate::trace::Bytes;
 use crate::trace::raw::{Call, RawFile, Tid};
@@ -28,6 +29,8 @@ struct Region {
     file: RawFile,
     source: Source,
     copy: Vec<u8>,
+    /// Accesses to it are seen one by one.
+    guarded: bool,
 }
 
 #[derive(Debug)]
@@ -40,7 +43,7 @@ enum Source {
 
 impl Region {
     /// What stands there now; none where nobody can tell any more.
-    fn now(&self) -> Option<Vec<u8>> {
+    fn now(&self, guard: &Guard) -> Option<Vec<u8>> {
         match &self.source {
             Source::Object(file) => {
                 let mut bytes = vec![0; LOOKED_AT];
@@ -49,7 +52,7 @@ impl Region {
                 Some(bytes)
             }
             Source::Mapping { addr, len, holders } => holders.iter().find_map(|holder| {
-                let bytes = memory::read_vec(*holder, *addr, (*len).min(LOOKED_AT));
+                let bytes = memory::read_vec(*holder, guard.open_place(*holder, *addr), (*len).min(LOOKED_AT));
                 (!bytes.is_empty()).then_some(bytes)
             }),
         }
@@ -58,7 +61,7 @@ impl Region {
 
 impl Shadows {
     /// Looks at a call that came back: a shared mapping is watched from now on.
-    pub(super) fn note(&mut self, tid: Tid, call: &Call, result: i64) {
+    pub(super) fn note(&mut self, tid: Tid, call: &Call, result: i64, guard: &Guard) {
         let (descriptor, len, file) = match call {
             Call::Map { fd, shared: true, len, file: Some(file), .. } => (*fd, *len, file),
             Call::ShmAttach { file: Some(file), .. } => (None, u64::MAX, file),
@@ -77,8 +80,8 @@ impl Shadows {
                 Source::Mapping { addr: result as u64, len, holders: vec![tid] }
             }
         };
-        let mut region = Region { file: file.clone(), source, copy: Vec::new() };
-        region.copy = region.now().unwrap_or_default();
+        let mut region = Region { file: file.clone(), source, copy: Vec::new(), guarded: guard.sees(file) };
+        region.copy = region.now(guard).unwrap_or_default();
         self.regions.push(region);
     }
 
@@ -112,11 +115,31 @@ impl Shadows {
         }
     }
 
+    /// Accesses to it are seen one by one from now on, or no longer.
+    pub(super) fn set_guarded(&mut self, file: &RawFile, guarded: bool) {
+        for region in self.regions.iter_mut().filter(|region| same(&region.file, file)) {
+            region.guarded = guarded;
+        }
+    }
+
+    /// A store that was seen: no change that is still to be told.
+    pub(super) fn stored_by_access(&mut self, file: &RawFile, offset: u64, bytes: &[u8]) {
+        for region in self.regions.iter_mut().filter(|region| same(&region.file, file)) {
+            let Ok(from) = usize::try_from(offset) else { continue };
+            let to = from.saturating_add(bytes.len()).min(LOOKED_AT);
+            if from < to {
+                // A file that has grown since the last look.
+                region.copy.resize(region.copy.len().max(to), 0);
+                region.copy[from..to].copy_from_slice(&bytes[..to - from]);
+            }
+        }
+    }
+
     /// What changed since the last look.
-    pub(super) fn changes(&mut self) -> Vec<(RawFile, u64, Bytes)> {
+    pub(super) fn changes(&mut self, guard: &Guard, guarded: bool) -> Vec<(RawFile, u64, Bytes)> {
         let mut changes = Vec::new();
-        for region in &mut self.regions {
-            let Some(now) = region.now() else { continue };
+        for region in self.regions.iter_mut().filter(|region| guarded || !region.guarded) {
+            let Some(now) = region.now(guard) else { continue };
             if now == region.copy {
                 continue;
             }

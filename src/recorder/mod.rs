@@ -26,6 +26,7 @@ mod engine;
 mod entry;
 mod filter;
 mod functions;
+mod guard;
 mod hold;
 mod memory;
 mod schedule;

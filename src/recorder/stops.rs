@@ -46,7 +46,9 @@ impl Engine<'_> {
     }
 
     fn on_stop(&mut self, tid: Tid, stop: Stop) -> Fallible<()> {
+        self.note_stop(tid, stop);
         match stop {
+            Stop::Signal(Signal::SEGV) if self.on_fault(tid)? => Ok(()),
             Stop::Seccomp => self.on_entry(tid),
             Stop::Call => self.on_return(tid),
             Stop::Fork { vfork } => self.on_fork(tid, vfork),
@@ -84,6 +86,7 @@ impl Engine<'_> {
     /// A call came back.
     fn on_return(&mut self, tid: Tid) -> Fallible<()> {
         let result = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?.result();
+        self.restore_pointers(tid)?;
         self.set(tid, State::Ready, Resume::Next(None));
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         let Some(call) = tracee.call.take() else { return Ok(()) };
@@ -92,12 +95,11 @@ impl Engine<'_> {
             return Ok(());
         }
         tracee.entered = false;
-        self.returned(tid, &call, result);
-        Ok(())
+        self.returned(tid, &call, result)
     }
 
     /// Tells of a call's return and draws the conclusions that the recorder needs itself.
-    fn returned(&mut self, tid: Tid, call: &Invocation, result: i64) {
+    fn returned(&mut self, tid: Tid, call: &Invocation, result: i64) -> Fallible<()> {
         self.steps += 1;
         let errno = (result < 0).then(|| Errno::from_raw(-result as i32));
         let mut decoded = decode::call(tid, call, Some(result));
@@ -149,8 +151,12 @@ impl Engine<'_> {
             _ => {}
         }
         let learner = self.tracee(tid).is_some_and(|tracee| !tracee.peer);
+        self.note_mappings(tid, call, &decoded, result)?;
+        if matches!(call.sys, Sys::Munmap | Sys::Mprotect | Sys::Mremap) {
+            return Ok(());
+        }
         if learner {
-            self.shadows.note(tid, &decoded, result);
+            self.shadows.note(tid, &decoded, result, &self.guard);
             match call.sys {
                 Sys::Mmap | Sys::Shmat | Sys::Shmdt => self.functions.remapped(tid),
                 Sys::Linkat if errno.is_none() => self.functions.linked(tid),
@@ -166,6 +172,7 @@ impl Engine<'_> {
             let result = errno.map_or(Ok(moved), |errno| Err(errno as i32));
             self.tell(tid, RawKind::Returned { call: decoded, result });
         }
+        Ok(())
     }
 
     /// Counts polls that found nothing, and lets those that poll stand back.
@@ -197,6 +204,8 @@ impl Engine<'_> {
         let inner = inner_id(child);
         self.adopt(child, if thread { parent_tgid } else { child }, inner, peer);
         if !thread {
+            let shares = vfork || flags & libc::CLONE_VM != 0;
+            self.guard.forked(parent_tgid, child, shares);
             self.shadows.forked(parent_tgid, child);
             let inherited = self.restarting.get(&parent_tgid).cloned().unwrap_or_default();
             self.restarting.insert(child, inherited);
@@ -248,6 +257,7 @@ impl Engine<'_> {
         let auxiliary = auxiliary_vector(tid);
         let value = |wanted| auxiliary.iter().find(|(kind, ..)| *kind == wanted).map(|(_, value, _)| *value);
         self.look_for_functions(tid, value(AT_ENTRY), value(AT_BASE).is_some_and(|base| base != 0));
+        self.guard.exec(tid);
         let (path, args) = told.unwrap_or_else(|| (decode::files::link(format!("/proc/{tid}/exe")), arguments(tid)));
         if let Some(entropy) = self.options.entropy {
             fix_at_random(tid, entropy);
@@ -262,7 +272,8 @@ impl Engine<'_> {
 
     /// The thread is about to end; its memory is still there.
     fn on_last_stop(&mut self, tid: Tid) -> Fallible<()> {
-        self.tell_stores(tid);
+        self.tell_stores(tid, true);
+        self.leave_robust_locks(tid);
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         let (last, peer) = (tracee.tid == tracee.tgid, tracee.peer);
         tracee.state = State::Exiting;
@@ -307,7 +318,7 @@ impl Engine<'_> {
                 if let Some(tracee) = self.tracee(tid) {
                     tracee.entered = false;
                 }
-                self.returned(tid, &call, -i64::from(libc::EINTR));
+                self.returned(tid, &call, -i64::from(libc::EINTR))?;
             }
         }
         if self.tracee(tid).is_some_and(|tracee| !tracee.peer) {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use super::guard::Standing;
 use crate::model::Signal;
 use crate::sys::arch::Invocation;
 use crate::trace::raw::InnerPid;
@@ -50,6 +51,8 @@ pub(super) struct Tracee {
     pub(super) computes_since: Option<Duration>,
     /// It was made to let others go first once since then.
     pub(super) yielded: bool,
+    /// What the guard of shared memory knows of it.
+    pub(super) standing: Standing,
     stat: Option<File>,
     syscall: Option<File>,
 }
@@ -110,6 +113,7 @@ impl Tracee {
             signals_before: 0,
             computes_since: None,
             yielded: false,
+            standing: Standing::default(),
             stat: File::open(format!("/proc/{tid}/stat")).ok(),
             syscall: File::open(format!("/proc/{tid}/syscall")).ok(),
         }

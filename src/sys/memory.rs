@@ -1,15 +1,17 @@
 //! Reading and writing another process's memory (process_vm_readv(2), /proc/PID/mem).
 
 use std::fs::{File, OpenOptions};
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::unix::fs::FileExt;
 
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::errno::Errno;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
 const PAGE: u64 = 4096;
 
-/// Reads up to `buffer.len()` bytes at `addr`; fewer where the memory ends before.
+/// Reads up to `buffer.len()` bytes at `addr`; fewer where the memory ends before. Memory that the tracee itself must not
+/// touch is read too: process_vm_readv stops there, /proc/PID/mem does not.
 ///
 /// # Errors
 /// EFAULT where not even the first byte is there; ESRCH; EPERM.
@@ -17,8 +19,37 @@ pub fn read(tid: i32, addr: u64, buffer: &mut [u8]) -> nix::Result<usize> {
     if buffer.is_empty() {
         return Ok(0);
     }
+    let got = read_open(tid, addr, buffer);
+    match got {
+        Ok(got) if got == buffer.len() => Ok(got),
+        Ok(_) | Err(Errno::EFAULT) => {
+            let done = got.unwrap_or(0);
+            let more = File::open(format!("/proc/{tid}/mem"))
+                .and_then(|memory| memory.read_at(&mut buffer[done..], addr + done as u64))
+                .unwrap_or(0);
+            if done + more > 0 { Ok(done + more) } else { got }
+        }
+        other => other,
+    }
+}
+
+/// Reads only what the tracee itself could read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_open(tid: i32, addr: u64, buffer: &mut [u8]) -> nix::Result<usize> {
     let remote = RemoteIoVec { base: addr as usize, len: buffer.len() };
     process_vm_readv(Pid::from_raw(tid), &mut [IoSliceMut::new(buffer)], &[remote])
+}
+
+/// Writes all of it where the tracee itself could write.
+///
+/// # Errors
+/// EFAULT where it could not; ESRCH; EPERM.
+pub fn write_open(tid: i32, addr: u64, bytes: &[u8]) -> nix::Result<()> {
+    let remote = RemoteIoVec { base: addr as usize, len: bytes.len() };
+    let put = process_vm_writev(Pid::from_raw(tid), &[IoSlice::new(bytes)], &[remote])?;
+    if put == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
 }
 
 /// Reads `len` bytes at `addr`, or as many as are there.

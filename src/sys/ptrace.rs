@@ -49,12 +49,60 @@ pub fn cont_to_exit(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
     request(libc::PTRACE_SYSCALL, tid, signal.map_or(0, Signal::number) as usize)
 }
 
-/// Lets it make one instruction, or, with a signal that a handler takes, come to the handler's first one.
+/// Lets it run one instruction, with a signal to deliver; with one that has a handler it stops before the handler's
+/// first instruction. The stop is a [`super::wait::Stop::Signal`] of SIGTRAP.
 ///
 /// # Errors
 /// ESRCH.
 pub fn step(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
     request(libc::PTRACE_SINGLESTEP, tid, signal.map_or(0, Signal::number) as usize)
+}
+
+/// The signals that the thread masks, a bit each; inside sigsuspend(2) and its like those that it comes back to.
+///
+/// # Errors
+/// ESRCH.
+pub fn masked(tid: i32) -> nix::Result<u64> {
+    let mut mask: u64 = 0;
+    // SAFETY: PTRACE_GETSIGMASK writes a kernel sigset of the size given, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETSIGMASK, tid, size_of::<u64>(), &raw mut mask) })?;
+    Ok(mask)
+}
+
+/// Sets them; SIGKILL and SIGSTOP are left out.
+///
+/// # Errors
+/// ESRCH.
+pub fn mask(tid: i32, mask: u64) -> nix::Result<()> {
+    // SAFETY: PTRACE_SETSIGMASK reads a kernel sigset of the size given, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, tid, size_of::<u64>(), &raw const mask) }).map(drop)
+}
+
+/// Where the access failed for which the thread stopped with SIGSEGV; none where the memory is not there, or somebody
+/// sent the signal (sigaction(2): SEGV_ACCERR).
+///
+/// # Errors
+/// ESRCH, EINVAL where it is in no signal-delivery-stop.
+pub fn denied_access(tid: i32) -> nix::Result<Option<u64>> {
+    const SEGV_ACCERR: i32 = 2;
+    // SAFETY: siginfo_t is plain data, for which zeroes are valid.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: PTRACE_GETSIGINFO writes one siginfo_t, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, 0usize, &raw mut info) })?;
+    let denied = info.si_signo == libc::SIGSEGV && info.si_code == SEGV_ACCERR;
+    // SAFETY: for this code the kernel filled in si_addr.
+    Ok(denied.then(|| unsafe { info.si_addr() } as u64))
+}
+
+/// Where the list of robust locks begins that a thread holds (get_robust_list(2)); none where it has none.
+///
+/// # Errors
+/// ESRCH, EPERM.
+pub fn robust_list(tid: i32) -> nix::Result<Option<u64>> {
+    let (mut head, mut len) = (0u64, 0usize);
+    // SAFETY: get_robust_list writes a pointer and a length, which live through the call.
+    Errno::result(unsafe { libc::syscall(libc::SYS_get_robust_list, tid, &raw mut head, &raw mut len) })?;
+    Ok((head != 0).then_some(head))
 }
 
 /// Leaves it in its group-stop, so that SIGCONT can end it.

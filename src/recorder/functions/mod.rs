@@ -119,17 +119,10 @@ impl Functions {
         self.threads.insert(child, inherited);
     }
 
-    /// Whether the thread stands before a function by which it may meet others.
-    pub(super) fn decides(&self, tid: Tid) -> bool {
-        let trap = self.threads.get(&tid).and_then(|calls| calls.trap.as_ref());
-        trap.and_then(|trap| trap.call.as_ref()).is_some_and(|call| call.decides)
-    }
-
     /// Whether what the thread does now is libc's work inside a function that synchronises, not the program's own.
     ///
     /// Accesses to shared memory that are made there are no accesses of the program's, and no place for a switch: the
     /// function's own events tell all there is. A handler that runs inside of it is the program's own again.
-    #[expect(dead_code, reason = "what looks at each access to shared memory asks it")]
     pub(super) fn inside_sync(&self, tid: Tid) -> bool {
         self.threads
             .get(&tid)
@@ -241,6 +234,11 @@ impl Engine<'_> {
             self.on_function_return(tid, addr, &registers);
         }
         let call = self.on_function_entry(tid, site, &registers);
+        if call.as_ref().is_some_and(|call| call.decides)
+            && let Some(tracee) = self.tracee(tid)
+        {
+            tracee.comes_to(true);
+        }
         if let Some(calls) = self.functions.threads.get_mut(&tid) {
             calls.trap = Some(Trap { addr, call });
         }

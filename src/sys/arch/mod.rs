@@ -1,12 +1,15 @@
 //! What differs between processors: registers, call numbers, and calls that only some of them have.
 //!
 //! Everything above knows [`Sys`], the calls by their modern names: `open` is `openat` with AT_FDCWD, `pipe` is `pipe2`
-//! without flags. Another processor is one more file here with the same items.
+//! without flags. Another processor is one more folder here with the same items.
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{AUDIT_ARCH, BREAKPOINT, FOREIGN_FROM, NUMBERS, Registers, errno_offset};
+pub use x86_64::{
+    AUDIT_ARCH, BREAKPOINT, FOREIGN_FROM, Instruction, LONGEST_INSTRUCTION, NUMBERS, Registers, SYSCALL, Simple,
+    errno_offset,
+};
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("ipc-grade records system calls on Linux on x86-64; this machine is of another kind");
@@ -66,6 +69,9 @@ pub enum Sys {
     PidfdSendSignal,
     InotifyInit1,
     Mmap,
+    Munmap,
+    Mprotect,
+    Mremap,
     Ftruncate,
     Unlinkat,
     Linkat,
@@ -150,6 +156,19 @@ pub enum Sys {
 
 /// The number of the call by which a peer of the harness speaks to the recorder; no kernel has a call of this number.
 pub const PEER_CALL: i64 = 10_000;
+
+/// A stretch of memory that an instruction is about to access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// Where it begins.
+    pub addr: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// It is loaded.
+    pub reads: bool,
+    /// It is stored to, or may be.
+    pub writes: bool,
+}
 
 /// A system call as a tracee made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,9 @@
 //! x86-64: syscall(2), "Architecture calling conventions"; arch/x86/entry/syscalls/syscall_64.tbl in Linux.
 
+mod instruction;
+
+pub use instruction::{Instruction, Simple};
+
 use super::{Invocation, PEER_CALL, Sys};
 
 /// AUDIT_ARCH_X86_64 (linux/audit.h): EM_X86_64, 64 bits, little-endian.
@@ -12,6 +16,11 @@ const AT_FDCWD: u64 = libc::AT_FDCWD as u64;
 
 /// The instruction that stops its thread (int3), one byte.
 pub const BREAKPOINT: u8 = 0xcc;
+const LENGTH_OF_SYSCALL: u64 = 2;
+/// The instruction that makes a system call.
+pub const SYSCALL: [u8; 2] = [0x0f, 0x05];
+/// The longest instruction there is.
+pub const LONGEST_INSTRUCTION: usize = 15;
 
 /// A stopped thread's registers.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +49,6 @@ impl Registers {
 
     /// Takes the call away for now: the thread makes it again, after what is pending has been delivered to it.
     pub fn make_again(&mut self) {
-        const LENGTH_OF_SYSCALL: u64 = 2;
         self.0.rax = self.0.orig_rax;
         self.0.orig_rax = u64::MAX;
         self.0.rip -= LENGTH_OF_SYSCALL;
@@ -51,7 +59,7 @@ impl Registers {
         self.0.rsp
     }
 
-    /// Where the next instruction is.
+    /// Where the next instruction stands.
     pub fn instruction(&self) -> u64 {
         self.0.rip
     }
@@ -79,6 +87,57 @@ impl Registers {
     /// The thread pointer: where a thread's own variables are is told from here.
     pub fn thread_pointer(&self) -> u64 {
         self.0.fs_base
+    }
+
+    /// At a stop in a call: where the instruction stands that makes calls.
+    pub fn call_instruction(&self) -> u64 {
+        self.0.rip - LENGTH_OF_SYSCALL
+    }
+
+    /// At the entry of a call: makes another one instead.
+    pub fn replace_call(&mut self, number: i64, args: [u64; 6]) {
+        self.0.orig_rax = number as u64;
+        self.0.rax = number as u64;
+        self.set_raw_args(args);
+    }
+
+    /// At any stop: the thread goes on by making this call, at an instruction that makes calls.
+    pub fn go_and_call(&mut self, at: u64, number: i64, args: [u64; 6]) {
+        self.0.rip = at;
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = number as u64;
+        self.set_raw_args(args);
+    }
+
+    /// The registers that hold a call's arguments, as they are.
+    pub fn raw_args(&self) -> [u64; 6] {
+        let r = &self.0;
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
+    }
+
+    /// Sets the registers that hold a call's arguments.
+    pub fn set_raw_args(&mut self, args: [u64; 6]) {
+        let r = &mut self.0;
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] = args;
+    }
+
+    /// Nothing that the kernel may want to make again, so that these registers can be set at another stop than theirs. A
+    /// call that was interrupted without a handler is made again (signal(7)).
+    pub fn settled(mut self) -> Self {
+        /// -ERESTARTSYS to -ERESTARTNOHAND, and -ERESTART_RESTARTBLOCK (include/linux/errno.h).
+        const AGAIN: std::ops::RangeInclusive<i64> = -514..=-512;
+        const BY_RESTART: i64 = -516;
+        if self.number() >= 0 {
+            let result = self.result();
+            if AGAIN.contains(&result) {
+                self.make_again();
+            } else if result == BY_RESTART {
+                self.0.rip -= LENGTH_OF_SYSCALL;
+                self.0.rax = libc::SYS_restart_syscall as u64;
+            }
+        }
+        self.0.orig_rax = u64::MAX;
+        self
     }
 
     /// Takes the call away: at its entry, it is not made and returns `result`.
@@ -226,6 +285,10 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_inotify_init, Sys::InotifyInit1),
     (libc::SYS_inotify_init1, Sys::InotifyInit1),
     (libc::SYS_mmap, Sys::Mmap),
+    (libc::SYS_munmap, Sys::Munmap),
+    (libc::SYS_mprotect, Sys::Mprotect),
+    (libc::SYS_pkey_mprotect, Sys::Mprotect),
+    (libc::SYS_mremap, Sys::Mremap),
     (libc::SYS_ftruncate, Sys::Ftruncate),
     (libc::SYS_unlink, Sys::Unlinkat),
     (libc::SYS_unlinkat, Sys::Unlinkat),

@@ -1,0 +1,235 @@
+//! Which function an instruction stands in, by the symbol tables of the program and its libraries (elf(5)).
+//!
+//! At opt-level 0 an atomic load or store of Rust's is a plain `mov` inside a function of `core::sync::atomic`, and one of
+//! C's with `-fno-inline-atomics` inside libatomic: the function tells atomic from plain. libc's functions on memory and
+//! strings make many accesses that are one to the program.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
+
+use crate::sys::memory;
+use crate::trace::raw::Tid;
+
+/// What the function is that an access stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The program's own, or a library's.
+    Plain,
+    /// The language's atomics, or what libc synchronises by.
+    Atomic,
+    /// libc's functions on memory and strings: their accesses are one.
+    Bulk,
+}
+
+/// The executable parts of an address space, as /proc/PID/maps has them.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    parts: Vec<Part>,
+    /// By device, inode and path as maps shows them.
+    known: HashMap<String, Rc<Functions>>,
+}
+
+#[derive(Debug)]
+struct Part {
+    from: u64,
+    to: u64,
+    /// Where it begins in its file.
+    offset: u64,
+    functions: Rc<Functions>,
+}
+
+/// The functions of one file that matter.
+#[derive(Debug, Default)]
+struct Functions {
+    /// From a file's offsets to the addresses that it is linked at: offset, length, address.
+    segments: Vec<(u64, u64, u64)>,
+    /// By address: end and class.
+    by_start: Vec<(u64, u64, Class)>,
+    libc: bool,
+    libatomic: bool,
+}
+
+/// Words of the stack that are searched for a return into a function that synchronises.
+const DEPTH: usize = 64;
+
+impl Images {
+    /// The class of the function that holds this instruction.
+    pub(super) fn class(&mut self, tid: Tid, at: u64, stack: u64) -> Class {
+        if self.part(at).is_none() {
+            self.read_maps(tid);
+        }
+        let Some(part) = self.part(at) else { return Class::Plain };
+        if let Some(class) = part.class(at) {
+            return class;
+        }
+        if !part.functions.libc {
+            return Class::Plain;
+        }
+        // libc keeps the names of its inner functions to itself: those that work on memory, chosen for the processor,
+        // and the slow ways of what synchronises. The latter return into a function with a name.
+        let words = memory::read_vec(tid, stack, 8 * DEPTH);
+        let synchronises = words
+            .chunks_exact(8)
+            .map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")))
+            .any(|word| part.holds(word) && part.class(word) == Some(Class::Atomic));
+        if synchronises { Class::Atomic } else { Class::Bulk }
+    }
+
+    fn part(&self, at: u64) -> Option<&Part> {
+        self.parts.iter().find(|part| part.holds(at))
+    }
+
+    fn read_maps(&mut self, tid: Tid) {
+        let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+        self.parts.clear();
+        for line in maps.lines() {
+            let mut fields = line.split_whitespace();
+            let (Some(range), Some(rights), Some(offset), Some(dev), Some(ino), Some(path)) =
+                (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
+            else {
+                continue;
+            };
+            let number = |hex| u64::from_str_radix(hex, 16).unwrap_or(0);
+            let Some((from, to)) = range.split_once('-').filter(|_| rights.contains('x') && path.starts_with('/'))
+            else {
+                continue;
+            };
+            let functions = self
+                .known
+                .entry(format!("{dev} {ino} {path}"))
+                .or_insert_with(|| {
+                    let bytes = std::fs::read(format!("/proc/{tid}/root{path}")).unwrap_or_default();
+                    Rc::new(Functions::read(&bytes, path))
+                })
+                .clone();
+            self.parts.push(Part { from: number(from), to: number(to), offset: number(offset), functions });
+        }
+    }
+}
+
+impl Part {
+    fn holds(&self, at: u64) -> bool {
+        (self.from..self.to).contains(&at)
+    }
+
+    fn class(&self, at: u64) -> Option<Class> {
+        if self.functions.libatomic {
+            return Some(Class::Atomic);
+        }
+        let offset = at - self.from + self.offset;
+        let (start, _, addr) =
+            self.functions.segments.iter().find(|(start, len, _)| (*start..start + len).contains(&offset))?;
+        self.functions.class(offset - start + addr)
+    }
+}
+
+impl Functions {
+    fn read(file: &[u8], path: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let libc = ["libc.so", "libc-", "ld-linux", "libpthread"].iter().any(|prefix| name.starts_with(prefix));
+        let libatomic = name.starts_with("libatomic");
+        let Ok(elf) = object::File::parse(file) else { return Self { libc, libatomic, ..Self::default() } };
+        let segments = elf.segments().map(|it| (it.file_range().0, it.file_range().1, it.address())).collect();
+        let mut by_start: Vec<_> = elf
+            .symbols()
+            .chain(elf.dynamic_symbols())
+            .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown) && symbol.size() > 0)
+            .filter_map(|symbol| {
+                let class = class_of(symbol.name().unwrap_or_default());
+                Some((symbol.address(), symbol.address() + symbol.size(), class))
+            })
+            .collect();
+        by_start.sort_unstable_by_key(|(start, end, _)| (*start, *end));
+        by_start.dedup_by_key(|(start, ..)| *start);
+        Self { segments, by_start, libc, libatomic }
+    }
+
+    fn class(&self, at: u64) -> Option<Class> {
+        let after = self.by_start.partition_point(|(start, ..)| *start <= at);
+        let (_, end, class) = self.by_start[..after].last()?;
+        (at < *end).then_some(*class)
+    }
+}
+
+/// Functions of libc's that synchronise, beside those that begin with `pthread_`.
+const SYNCHRONISE: [&str; 6] =
+    ["sem_wait", "sem_post", "sem_trywait", "sem_timedwait", "sem_clockwait", "sem_getvalue"];
+/// libc's functions on memory and strings; where they are linked statically, the processor's variant is named behind.
+const BULK: [&str; 32] = [
+    "memcpy",
+    "memmove",
+    "mempcpy",
+    "memset",
+    "memcmp",
+    "bcmp",
+    "memchr",
+    "memrchr",
+    "rawmemchr",
+    "memccpy",
+    "bcopy",
+    "bzero",
+    "strlen",
+    "strnlen",
+    "strcpy",
+    "strncpy",
+    "stpcpy",
+    "stpncpy",
+    "strcat",
+    "strncat",
+    "strcmp",
+    "strncmp",
+    "strcasecmp",
+    "strncasecmp",
+    "strchr",
+    "strrchr",
+    "strchrnul",
+    "strstr",
+    "strspn",
+    "strcspn",
+    "strpbrk",
+    "strlcpy",
+];
+const VARIANTS: [&str; 9] = ["_sse", "_ssse", "_avx", "_evex", "_erms", "_generic", "_unaligned", "_chk", "_inline"];
+
+fn class_of(name: &str) -> Class {
+    if name.contains("4core4sync6atomic") || name.starts_with("__atomic_") || name.starts_with("libat_") {
+        return Class::Atomic;
+    }
+    if name.contains("compiler_builtins3mem") {
+        return Class::Bulk;
+    }
+    let plain = name.trim_start_matches('_');
+    let inner = ["pthread_", "new_sem_", "lll_lock", "lll_unlock"].iter().any(|prefix| plain.starts_with(prefix));
+    if inner || SYNCHRONISE.contains(&plain) {
+        return Class::Atomic;
+    }
+    let bulk = BULK.iter().filter_map(|known| plain.strip_prefix(known));
+    if bulk.into_iter().any(|rest| rest.is_empty() || VARIANTS.iter().any(|variant| rest.starts_with(variant))) {
+        return Class::Bulk;
+    }
+    Class::Plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_told_by_their_names() {
+        let check = |name: &str, class: Class| assert_eq!(class_of(name), class, "{name}");
+        check("_ZN4core4sync6atomic12atomic_store17h4e6e0acc06e15a27E", Class::Atomic);
+        check("_RINvNtNtCs1234_4core4sync6atomic11atomic_loadmECs5678_1a", Class::Atomic);
+        check("__atomic_store_4", Class::Atomic);
+        check("pthread_mutex_lock", Class::Atomic);
+        check("__pthread_mutex_unlock_full", Class::Atomic);
+        check("sem_post", Class::Atomic);
+        check("sem_worker", Class::Plain);
+        check("memcpy", Class::Bulk);
+        check("__memmove_avx_unaligned_erms", Class::Bulk);
+        check("__strlen_sse2", Class::Bulk);
+        check("memcpy_of_mine", Class::Plain);
+        check("main", Class::Plain);
+    }
+}
