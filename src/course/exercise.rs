@@ -16,6 +16,7 @@
 //! stdin = "peer"                        # or a text; "" is at its end from the start
 //! values = { word = { draw = "word" } } # word, int{min,max}, token64, blob{bytes}, signal{of}
 //! substitute = ["data"]                 # objects on which one run changes bytes in transit
+//! sleepers = "on time"                  # or "early": may wake at any step; unsaid: on time under seed 0 only
 //! peer = [{ name = "client", steps = """…""" }]   # the language of `steps.rs`
 //!
 //! [[check]]                             # keys by kind, besides id, kind, points, needs:

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::document::{Document, Fields, Item, Mistake, Scope};
 use super::steps;
 use crate::model::peer::Step;
-use crate::model::{Draw, PeerName, PeerSpec, Scenario, ScenarioId, Signal, Stdin, Template};
+use crate::model::{Draw, PeerName, PeerSpec, Scenario, ScenarioId, Signal, Sleepers, Stdin, Template};
 
 /// Reads a scenario; `None` where it lacks what it cannot be without.
 pub(super) fn read(document: &Document<'_>, fields: Fields<'_, '_>) -> Option<Scenario> {
@@ -30,9 +30,11 @@ pub(super) fn read(document: &Document<'_>, fields: Fields<'_, '_>) -> Option<Sc
             peers.push(peer);
         }
     }
+    let times = [("early", Sleepers::Early), ("on time", Sleepers::OnTime)];
+    let sleepers = fields.optional("sleepers").and_then(|item| item.one_of("sleepers", &times));
     fields.finish();
     let substitute = substitute.into_iter().map(|text| text.text().to_owned()).collect();
-    Some(Scenario { id: ScenarioId::new(id?), args, stdin, values, substitute, peers })
+    Some(Scenario { id: ScenarioId::new(id?), args, stdin, values, substitute, peers, sleepers })
 }
 
 fn standard_input(document: &Document<'_>, item: &Item<'_, '_>, scope: &Scope) -> Option<Stdin> {

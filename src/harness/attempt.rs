@@ -10,7 +10,7 @@ use super::peer;
 use super::resolve::{ResolvedPeer, ResolvedStep};
 use super::script::FactScript;
 use super::stdin::StdinSource;
-use crate::model::{Hold, Limits, Place, Played, Schedule};
+use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::recorder::{self, Options, Recorded, RecorderError, Root, RootKind, Substitution};
 use crate::sandbox::{self, Isolation, Launch, PeerSpec, SandboxError, Spec, WORK_FOLDER};
 use crate::trace::Trace;
@@ -32,6 +32,9 @@ pub struct Attempt {
     pub limits: Limits,
     /// The order in which processes run.
     pub schedule: Schedule,
+    /// When sleepers wake.
+    #[serde(default)]
+    pub sleepers: Sleepers,
     /// Who is held back, and until when.
     pub hold: Option<Hold>,
     /// Tell where in the schedule each event stood.
@@ -85,6 +88,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let options = Options {
         limits: Some(attempt.limits),
         schedule: attempt.schedule.clone(),
+        sleepers: attempt.sleepers,
         hold: attempt.hold,
         entropy: Some(attempt.entropy),
         holds: attempt.holds.clone(),

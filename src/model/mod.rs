@@ -12,6 +12,7 @@ pub mod schedule;
 pub mod seed;
 pub mod signal;
 pub mod signal_safety;
+pub mod sleepers;
 pub mod template;
 pub mod values;
 
@@ -23,5 +24,6 @@ pub use limits::Limits;
 pub use schedule::{Held, Hold, Place, Played, Schedule, Strategy, Turn};
 pub use seed::{ScheduleSeed, Token, ValueSeed};
 pub use signal::Signal;
+pub use sleepers::Sleepers;
 pub use template::Template;
 pub use values::{Draw, Value, Values};

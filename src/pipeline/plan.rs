@@ -8,7 +8,7 @@ use crate::judge;
 use crate::model::Diagnostic;
 use crate::model::exercise::CheckKind;
 use crate::model::{
-    Scenario, ScenarioId, Schedule, ScheduleSeed, Stdin, Template, Token, Value, ValueSeed, Values, values,
+    Scenario, ScenarioId, Schedule, ScheduleSeed, Sleepers, Stdin, Template, Token, Value, ValueSeed, Values, values,
 };
 use crate::recorder::Substitution;
 use crate::report;
@@ -142,6 +142,7 @@ impl Run<'_> {
             peers,
             limits: exercise.exercise.limits,
             schedule: Schedule::Seeded { seed: self.token.schedule, steps: 0 },
+            sleepers: self.scenario.sleepers.unwrap_or(Sleepers::under(self.token.schedule)),
             hold: None,
             places: false,
             entropy: u64::from_le_bytes(entropy[..8].try_into().expect("a hash has eight bytes")),

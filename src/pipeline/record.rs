@@ -14,7 +14,7 @@ use std::path::Path;
 use nix::unistd::{execvp, getcwd, pipe2};
 
 use crate::harness::{Attempt, AttemptError, StdinSource, attempt};
-use crate::model::{Limits, Schedule, ScheduleSeed, Signal};
+use crate::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers};
 use crate::recorder::{self, NoScript, Options, RecorderError, Root, RootKind};
 use crate::sys::affinity;
 use crate::sys::process::{Side, exit_now, fork, ignore, reset_signals};
@@ -72,6 +72,7 @@ pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) 
         peers: Vec::new(),
         limits: Limits::default(),
         schedule: Schedule::Seeded { seed: schedule, steps: 0 },
+        sleepers: Sleepers::under(schedule),
         hold: None,
         places: false,
         entropy: 0,
@@ -128,6 +129,7 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed) -> Result<Recording,
     let options = Options {
         limits: None,
         schedule: Schedule::Seeded { seed: schedule, steps: 0 },
+        sleepers: Sleepers::OnTime,
         hold: None,
         entropy: None,
         holds: Vec::new(),

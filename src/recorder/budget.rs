@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::clock::MOST_JUMPS;
 use super::engine::{Engine, Fallible, POLLS_UNTIL_IDLE, failed};
 use super::tracee::State;
 use crate::sys::ptrace;
@@ -23,11 +24,10 @@ impl Engine<'_> {
         self.check_wall();
     }
 
-    /// The virtual clock has its bound too: a program that sleeps and works on for ever ends there, at once.
+    /// The virtual clock has its bound too: a program that waits for time again and again ends there, at once.
     pub(super) fn check_time(&mut self) {
-        let Some(limits) = self.options.limits else { return };
-        if self.clock.now() > Duration::from_millis(limits.wall_ms) {
-            self.hit("wall", format!("{} ms", limits.wall_ms), None);
+        if self.options.limits.is_some() && self.jumps > MOST_JUMPS {
+            self.hit("time", format!("{MOST_JUMPS} sleeps and time-outs"), None);
         }
     }
 
@@ -47,7 +47,8 @@ impl Engine<'_> {
         }
         let Some(cpu) = cpu_time(tid) else { return Ok(()) };
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
-        let (since, yielded) = (*tracee.computes_since.get_or_insert(cpu), tracee.yielded);
+        let since = *tracee.computes_since.get_or_insert(cpu);
+        let (yielded, outlasts) = (tracee.yielded, tracee.outlasts);
         let budget = Duration::from_millis(limits.cpu_ms);
         let used = cpu.saturating_sub(since);
         if used > budget {
@@ -63,6 +64,14 @@ impl Engine<'_> {
             if let Some(tracee) = self.tracee(tid) {
                 tracee.demoted = true;
                 tracee.yielded = true;
+            }
+            return self.stop_running(tid);
+        }
+        // Three quarters: it may wait for a timer's signal, and time passes only when nothing else can run.
+        if used > budget * 3 / 4 && self.time_brings_something() && !outlasts {
+            self.time_is_due = true;
+            if let Some(tracee) = self.tracee(tid) {
+                tracee.outlasts = true;
             }
             return self.stop_running(tid);
         }

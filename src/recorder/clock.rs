@@ -1,17 +1,21 @@
-//! The clock of the box: it stands still while processes run, and jumps to the next end of a sleep when nothing else can
-//! run. `sleep(3600)` costs nothing and orders nothing.
+//! The clock of the box: it stands still while processes run, and jumps to the next end of a sleep, of a time-out or of a
+//! timer when nothing else can run. `sleep(3600)` costs nothing.
 //!
-//! Waits with a time-out and timers are still the kernel's, in real time. So the clock starts at the real one's time:
-//! deadlines that a program computes from it are never behind the kernel's.
+//! A sleeper is held at the entry of its call. Where the scenario's sleepers are early, each is one of the candidates of
+//! the schedule and may wake at any step, in any order of its own: a sleep orders nothing. Time-outs and timers keep to
+//! the clock even then, because they guard against what never comes: a sleeper wakes early only while none of them would
+//! have ended before it, so no time-out ends in a run while somebody could still go on.
+//!
+//! All clocks start at fixed times, so that what a program prints of them is the same in each run.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-
 use super::engine::{Engine, Fallible};
+use super::timeouts::{Deadline, Unit};
+use super::timer_list::TimerId;
 use super::tracee::{Resume, State};
-use super::{decode, stops};
+use super::{Sleepers, decode, stops};
 use crate::sys::arch::{Invocation, Registers, Sys};
 use crate::sys::memory;
 use crate::trace::raw::{Call, RawKind, Tid};
@@ -19,15 +23,26 @@ use crate::trace::raw::{Call, RawKind, Tid};
 /// Each reading moves the clock by this much, so that `while start.elapsed() < d {}` comes to its end.
 const READING: Duration = Duration::from_micros(50);
 
-/// The clocks that tell the time of day or since a start (clock_gettime(2)); others are about CPU time, and the kernel's.
-const CLOCKS: [libc::clockid_t; 6] = [
-    libc::CLOCK_REALTIME,
-    libc::CLOCK_MONOTONIC,
-    libc::CLOCK_MONOTONIC_RAW,
-    libc::CLOCK_REALTIME_COARSE,
-    libc::CLOCK_MONOTONIC_COARSE,
-    libc::CLOCK_BOOTTIME,
+/// How often the clock may jump before a run counts as endless.
+pub(super) const MOST_JUMPS: u64 = 1_000;
+/// How often the clock jumps before the world counts as idle, where nothing but time goes on.
+pub(super) const JUMPS_UNTIL_IDLE: u64 = 200;
+
+/// What the clocks show at a run's start (clock_gettime(2)): 2026-01-01 00:00:00 UTC, and an hour after the start of the
+/// machine. Other clocks are of CPU time, and the kernel's.
+const CLOCKS: [(libc::clockid_t, Duration); 9] = [
+    (libc::CLOCK_REALTIME, EPOCH),
+    (libc::CLOCK_REALTIME_COARSE, EPOCH),
+    (libc::CLOCK_REALTIME_ALARM, EPOCH),
+    (libc::CLOCK_TAI, Duration::from_secs(EPOCH.as_secs() + 37)),
+    (libc::CLOCK_MONOTONIC, UP),
+    (libc::CLOCK_MONOTONIC_RAW, UP),
+    (libc::CLOCK_MONOTONIC_COARSE, UP),
+    (libc::CLOCK_BOOTTIME, UP),
+    (libc::CLOCK_BOOTTIME_ALARM, UP),
 ];
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+const UP: Duration = Duration::from_secs(3600);
 
 /// Virtual time since the run's start, and what each clock showed then.
 #[derive(Debug)]
@@ -38,8 +53,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        let read = |id: libc::clockid_t| Some((id, clock_gettime(ClockId::from_raw(id)).ok()?.into()));
-        Self { now: Duration::ZERO, started: CLOCKS.into_iter().filter_map(read).collect() }
+        Self { now: Duration::ZERO, started: CLOCKS.into_iter().collect() }
     }
 
     /// Virtual time since the run's start.
@@ -70,6 +84,14 @@ impl Clock {
     }
 }
 
+/// What time brings. At one moment timers come first, then time-outs, then sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Coming {
+    Timer(TimerId),
+    TimeOut(u32, Tid),
+    Sleep(u32, Tid),
+}
+
 impl Engine<'_> {
     /// A clock is read. False where the kernel is to answer.
     pub(super) fn read_clock(&mut self, tid: Tid, call: &Invocation, registers: Registers) -> Fallible<bool> {
@@ -91,40 +113,106 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    /// A sleep begins: it waits until nothing else can run.
-    pub(super) fn before_sleep(&mut self, tid: Tid, call: Invocation) {
+    /// A sleep begins, or goes on after an interruption that nobody handled: it is held until its time comes.
+    pub(super) fn before_sleep(&mut self, tid: Tid, call: Invocation, again: bool) {
         let decoded = decode::call(tid, &call, None);
-        let [a, b, c, ..] = call.args;
+        let [a, b, c, d, ..] = call.args;
         let length = decode::timespec(tid, if call.sys == Sys::Nanosleep { a } else { c });
         let absolute = call.sys == Sys::ClockNanosleep && b as i32 & libc::TIMER_ABSTIME != 0;
         let until = if absolute { self.clock.at(a as libc::clockid_t, length) } else { self.clock.after(length) };
+        let rest = if call.sys == Sys::Nanosleep { b } else { d };
+        let left = (rest != 0 && !absolute).then_some((rest, Unit::Nanos));
         let Some(tracee) = self.tracee(tid) else { return };
+        let deadline = tracee.deadline.filter(|_| again).unwrap_or(Deadline::of_sleep(until, left));
+        tracee.deadline = Some(deadline);
         tracee.call = Some(call);
-        tracee.state = State::Sleep(until);
+        tracee.state = State::Sleep(deadline.until);
         if !std::mem::replace(&mut tracee.entered, true) {
             self.tell(tid, RawKind::Entered { call: decoded });
         }
     }
 
-    /// Lets the held sleeper with the nearest end go on; whether there was one.
-    pub(super) fn wake_sleeper(&mut self) -> bool {
-        let nearest = self
-            .tracees
-            .values()
-            .filter_map(|tracee| match tracee.state {
-                State::Sleep(until) => Some((until, tracee.tid)),
-                _ => None,
-            })
-            .min_by_key(|(until, _)| *until);
-        let Some((until, tid)) = nearest else { return false };
-        self.clock.jump(until);
+    /// What time brings, with its moment: the next end of a sleep, of a time-out, of a timer that somebody would hear.
+    fn coming(&self) -> impl Iterator<Item = (Duration, Coming)> {
+        let waits = self.tracees.iter().filter_map(|(order, tracee)| match tracee.state {
+            State::Sleep(until) => Some((until, Coming::Sleep(*order, tracee.tid))),
+            State::Asleep { .. } => Some((tracee.deadline?.until, Coming::TimeOut(*order, tracee.tid))),
+            _ => None,
+        });
+        let heard = |(at, id, timer)| self.would_be_heard(id, timer).then_some((at, Coming::Timer(id)));
+        waits.chain(self.timers.armed().filter_map(heard))
+    }
+
+    /// Whether anything waits for time to pass, in the box.
+    pub(super) fn time_brings_something(&self) -> bool {
+        self.options.boxed && self.coming().next().is_some()
+    }
+
+    /// Lets happen what is due by now; in the box only, elsewhere time is real.
+    pub(super) fn let_due(&mut self) -> Fallible<()> {
+        if !self.options.boxed {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        while let Some((_, coming)) = self.coming().filter(|(at, _)| *at <= now).min() {
+            self.bring(coming)?;
+        }
+        // Those that nobody hears are counted.
+        let unheard: Vec<TimerId> = self.timers.armed().filter(|(at, ..)| *at <= now).map(|(_, id, _)| id).collect();
+        unheard.into_iter().try_for_each(|id| self.go_off(id))
+    }
+
+    /// Nothing else can run: time passes until the next thing that it brings; whether there was one.
+    pub(super) fn advance(&mut self) -> Fallible<bool> {
+        let Some((at, coming)) = self.coming().min() else { return Ok(false) };
+        self.clock.jump(at);
+        self.jumps += 1;
         self.check_time();
         if self.options.boxed {
-            self.wake(tid);
-        } else {
+            self.bring(coming)?;
+        } else if let Coming::Sleep(_, tid) = coming {
             self.set(tid, State::Ready, Resume::Exit);
         }
-        true
+        Ok(true)
+    }
+
+    fn bring(&mut self, coming: Coming) -> Fallible<()> {
+        match coming {
+            Coming::Timer(id) => self.go_off(id),
+            Coming::TimeOut(_, tid) => self.time_out(tid),
+            Coming::Sleep(_, tid) => {
+                self.wake(tid);
+                Ok(())
+            }
+        }
+    }
+
+    /// The sleepers that may wake now although others could go on, in order of creation.
+    ///
+    /// One that woke early and sleeps again waits until another has made a step: a loop that polls by sleeping would else
+    /// hold up those that it waits for.
+    pub(super) fn early_sleepers(&self) -> Vec<u32> {
+        if self.options.sleepers == Sleepers::OnTime || !self.options.boxed {
+            return Vec::new();
+        }
+        let kept = |(at, coming): (Duration, Coming)| (!matches!(coming, Coming::Sleep(..))).then_some(at);
+        let first_end = self.coming().filter_map(kept).min().unwrap_or(Duration::MAX);
+        let sleeps = self.tracees.iter().filter(|(_, tracee)| match tracee.state {
+            State::Sleep(until) => until <= first_end && tracee.woke_early != Some(self.turns - tracee.turns),
+            _ => false,
+        });
+        sleeps.map(|(order, _)| *order).collect()
+    }
+
+    /// The schedule chose a sleeper: its time has come before everybody else's.
+    pub(super) fn wake_early(&mut self, order: u32) {
+        let turns = self.turns;
+        let Some(tracee) = self.tracees.get_mut(&order) else { return };
+        let State::Sleep(until) = tracee.state else { return };
+        tracee.woke_early = Some(turns - tracee.turns);
+        let tid = tracee.tid;
+        self.clock.jump(until);
+        self.wake(tid);
     }
 
     /// The time of a sleep has passed, although no real time has.
@@ -132,6 +220,7 @@ impl Engine<'_> {
         let call = self.tracee(tid).and_then(|tracee| tracee.call.take());
         if let Some(tracee) = self.tracee(tid) {
             tracee.entered = false;
+            tracee.deadline = None;
         }
         let millis = match call.map(|call| decode::call(tid, &call, None)) {
             Some(Call::Sleep { millis }) => millis,

@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::clock::Clock;
+use super::clock::{Clock, JUMPS_UNTIL_IDLE};
 use super::functions::Functions;
 use super::guard::Guard;
 use super::hold::HeldBack;
 use super::memory::Shadows;
 use super::schedule::{Candidate, Schedule, may_sleep, waits};
+use super::socket_times::SocketTimeout;
 use super::substitute::Exchange;
+use super::timer_list::TimerList;
 use super::tracee::{Resume, State, Tracee};
 use super::{Options, Recorded, RecorderError, Root, RootKind, Script, decode, stops};
 use crate::model::{Place, Played, Signal};
@@ -59,8 +62,17 @@ pub(super) struct Engine<'a> {
     pub(super) semaphores: HashMap<i32, u64>,
     pub(super) cwd: String,
     pub(super) clock: Clock,
-    /// Some process has armed a timer.
-    pub(super) timers: bool,
+    /// Somebody computes on and on: it may wait for what time brings.
+    pub(super) time_is_due: bool,
+    /// How often it jumped.
+    pub(super) jumps: u64,
+    pub(super) timers: TimerList,
+    /// Our own descriptors of the timerfds that were armed.
+    pub(super) timer_descriptors: Vec<OwnedFd>,
+    /// Some process has armed a timer that is the kernel's.
+    pub(super) kernel_timers: bool,
+    /// SO_RCVTIMEO and SO_SNDTIMEO of sockets (socket(7)).
+    pub(super) socket_timeouts: HashMap<SocketTimeout, Duration>,
     /// A kill or an exit happened: even stopped tracees may have been ended.
     pub(super) deaths: bool,
     /// How many signals were sent, and processes ended, so far.
@@ -70,6 +82,8 @@ pub(super) struct Engine<'a> {
     /// Polls in a row that found nothing.
     pub(super) polls: u32,
     pub(super) steps: u64,
+    /// How many steps all took.
+    pub(super) turns: u64,
     /// How many events the script had seen when the peers were last asked.
     pub(super) asked: usize,
     /// What wait told of tracees that a step woke: taken in when all is still, in their order of creation.
@@ -109,12 +123,18 @@ impl<'a> Engine<'a> {
             semaphores: HashMap::new(),
             cwd: String::new(),
             clock: Clock::new(),
-            timers: false,
+            time_is_due: false,
+            jumps: 0,
+            timers: TimerList::default(),
+            timer_descriptors: Vec::new(),
+            kernel_timers: false,
+            socket_timeouts: HashMap::new(),
             deaths: false,
             signals: 0,
             endings: HashMap::new(),
             polls: 0,
             steps: 0,
+            turns: 0,
             asked: usize::MAX,
             woken: Vec::new(),
             started: Instant::now(),
@@ -232,6 +252,10 @@ impl<'a> Engine<'a> {
             if let Some((limit, figure, tid)) = self.limit.take() {
                 return Ok(RawEnd::Limit { limit, figure, tid });
             }
+            if std::mem::take(&mut self.time_is_due) {
+                self.advance()?;
+            }
+            self.let_due()?;
             self.ask_peers(false);
             let alone = !self.tracees.values().any(|tracee| !tracee.peer);
             let candidates = self.candidates();
@@ -240,7 +264,7 @@ impl<'a> Engine<'a> {
                 if polling {
                     self.polls = 0;
                     // Polls that find nothing change nothing: what else could go on waits for time, or was held back.
-                    let _any = self.ask_peers(true) || self.wake_sleeper() || self.let_go();
+                    let _any = self.ask_peers(true) || self.advance()? || self.let_go();
                 }
                 self.step(order)?;
                 continue;
@@ -248,7 +272,14 @@ impl<'a> Engine<'a> {
             if alone {
                 return Ok(RawEnd::Finished);
             }
-            if self.wake_sleeper() || self.ask_peers(true) || self.let_go() {
+            if self.advance()? {
+                // Where time alone goes on, round and round, nothing that passes would let anybody else go on.
+                if self.jumps.is_multiple_of(JUMPS_UNTIL_IDLE) && !self.ask_peers(true) {
+                    self.let_go();
+                }
+                continue;
+            }
+            if self.ask_peers(true) || self.let_go() {
                 continue;
             }
             if !self.may_still_wake() {
@@ -259,14 +290,20 @@ impl<'a> Engine<'a> {
     }
 
     fn candidates(&self) -> Vec<Candidate> {
+        let early = self.early_sleepers();
         self.tracees
             .iter()
-            .filter(|(order, tracee)| tracee.state == State::Ready && !self.is_held_back(**order, tracee))
+            .filter(|(order, tracee)| tracee.state == State::Ready || early.contains(order))
+            .filter(|(order, tracee)| !self.is_held_back(**order, tracee))
             .map(|(order, tracee)| Candidate {
                 order: *order,
                 at: tracee.at,
                 demoted: tracee.demoted,
-                decides: self.decides(tracee),
+                decides: matches!(tracee.state, State::Sleep(_)) || self.decides(tracee),
+                sleeps: match tracee.state {
+                    State::Sleep(until) => Some(until),
+                    _ => None,
+                },
             })
             .collect()
     }
@@ -297,13 +334,17 @@ impl<'a> Engine<'a> {
 
     /// Whether time or the outside world could wake somebody who is asleep.
     fn may_still_wake(&mut self) -> bool {
-        if self.timers {
+        let boxed = self.options.boxed;
+        // In the box time passes on our own clock, and nothing was left that it would bring.
+        if boxed {
+            return false;
+        }
+        if self.kernel_timers {
             return true;
         }
-        let boxed = self.options.boxed;
         self.tracees.values().any(|tracee| match tracee.state {
-            State::Asleep { timed } => timed || (!boxed && !self.sleeps_inside(tracee)),
-            State::Stopped => !boxed,
+            State::Asleep { timed } => timed || !self.sleeps_inside(tracee),
+            State::Stopped => true,
             _ => false,
         })
     }
@@ -340,6 +381,14 @@ impl<'a> Engine<'a> {
 
     /// One step: into its call and to the call's exit, or to its next stop; then until everything is still.
     fn step(&mut self, order: u32) -> Fallible<()> {
+        self.turns += 1;
+        if let Some(tracee) = self.tracees.get_mut(&order) {
+            tracee.turns += 1;
+        }
+        if self.tracees.get(&order).is_some_and(|tracee| matches!(tracee.state, State::Sleep(_))) {
+            self.wake_early(order);
+            return Ok(());
+        }
         self.signal_before_call(order)?;
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let tid = tracee.tid;
@@ -384,6 +433,10 @@ impl<'a> Engine<'a> {
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let into_call = tracee.resume == Resume::Exit;
         let sleeps = into_call && tracee.call.is_some_and(|call| may_sleep(call.sys));
+        if into_call {
+            self.rewrite_arguments(tid).or_else(stops::killed_meanwhile)?;
+        }
+        let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         tracee.state = State::Running;
         tracee.before = false;
         let resumed = match tracee.resume {
@@ -452,6 +505,9 @@ impl<'a> Engine<'a> {
         self.deaths = true;
         self.signals += 1;
         self.endings.insert(inner, ending);
+        if tid == tgid {
+            self.timers.ended(tgid);
+        }
         self.tell(tid, if tid == tgid { RawKind::Exited { ending } } else { RawKind::ThreadExited });
     }
 

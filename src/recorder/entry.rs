@@ -19,10 +19,12 @@ impl Engine<'_> {
         let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
         self.set(tid, State::Ready, Resume::Next(None));
         let Some(mut call) = registers.invocation() else { return Ok(()) };
+        let mut resumed = false;
         if call.sys == Sys::RestartSyscall
             && let Some((_, interrupted)) = self.tracee(tid).and_then(|tracee| tracee.restart.take())
         {
             call = interrupted;
+            resumed = true;
         }
         self.comes_to_call(tid, &call);
         if self.maps_privately(tid, &call) {
@@ -30,11 +32,16 @@ impl Engine<'_> {
         }
         self.move_pointers(tid, &mut call, &registers)?;
         let signals = self.signals;
+        let mut again = false;
         if let Some(tracee) = self.tracee(tid) {
             tracee.signals_before = signals;
+            // An interrupted call that comes back by itself goes on; a handler's own calls have nothing to do with it.
+            again = resumed || tracee.restart.is_some_and(|(_, interrupted)| interrupted == call);
             tracee.restart = None;
+            tracee.changes.clear();
             tracee.computes_since = None;
             tracee.yielded = false;
+            tracee.outlasts = false;
         }
         if call.sys == Sys::Peer {
             return self.on_peer_call(tid, &call);
@@ -74,7 +81,7 @@ impl Engine<'_> {
                 return Ok(());
             }
             Sys::Nanosleep | Sys::ClockNanosleep => {
-                self.before_sleep(tid, call);
+                self.before_sleep(tid, call, again);
                 return Ok(());
             }
             Sys::ClockGettime | Sys::Gettimeofday | Sys::Time => {
@@ -83,9 +90,25 @@ impl Engine<'_> {
                 }
                 return Ok(());
             }
+            Sys::Alarm
+            | Sys::Setitimer
+            | Sys::Getitimer
+            | Sys::TimerSettime
+            | Sys::TimerGettime
+            | Sys::TimerGetoverrun
+            | Sys::TimerDelete
+            | Sys::TimerfdSettime
+            | Sys::TimerfdGettime
+            | Sys::Read
+                if self.timer_call(tid, &call, registers)? =>
+            {
+                return Ok(());
+            }
+            Sys::Setsockopt | Sys::Getsockopt if self.socket_option(tid, &call, registers)? => return Ok(()),
             Sys::Write | Sys::Pwrite | Sys::Sendto | Sys::Writev | Sys::MqTimedsend => self.exchange(tid, &call),
             _ => {}
         }
+        self.note_deadline(tid, &call, again);
         if let Some(tracee) = self.tracee(tid) {
             tracee.call = Some(call);
             tracee.resume = Resume::Exit;

@@ -30,9 +30,13 @@ mod guard;
 mod hold;
 mod memory;
 mod schedule;
+mod socket_times;
 mod still;
 mod stops;
 mod substitute;
+mod timeouts;
+mod timer_list;
+mod timers;
 mod tracee;
 mod walls;
 
@@ -41,7 +45,7 @@ use std::os::fd::OwnedFd;
 pub use filter::{filter, is_denied_in_the_box};
 pub use substitute::Substitution;
 
-use crate::model::{Hold, Limits, Place, Played, Schedule};
+use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::trace::raw::{RawEvent, Recording, Tid};
 
 /// A process that waits to be seized.
@@ -73,6 +77,8 @@ pub struct Options {
     pub limits: Option<Limits>,
     /// The order of steps.
     pub schedule: Schedule,
+    /// When sleepers wake.
+    pub sleepers: Sleepers,
     /// Who is held back, and until when.
     pub hold: Option<Hold>,
     /// What getrandom(2) and AT_RANDOM give; none leaves them alone.

@@ -5,6 +5,7 @@
 //! from its turns alone, and with fewer of them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::model::seed::split_mix;
 use crate::model::{Schedule as Asked, ScheduleSeed, Strategy, Turn};
@@ -43,6 +44,8 @@ pub(super) struct Candidate {
     pub(super) demoted: bool,
     /// It is about to do something that others can see: a place where a switch matters.
     pub(super) decides: bool,
+    /// It sleeps until then, and could wake before its time: a choice against the order that goes by itself.
+    pub(super) sleeps: Option<Duration>,
 }
 
 impl Schedule {
@@ -73,9 +76,14 @@ impl Schedule {
 
     fn decide<'c>(&mut self, candidates: &'c [Candidate], ran: Option<u32>) -> Option<&'c Candidate> {
         let eager: Vec<&Candidate> = candidates.iter().filter(|candidate| !candidate.demoted).collect();
-        let (default, could) = match eager.iter().position(|candidate| Some(candidate.order) == ran) {
+        let awake = |candidate: &&Candidate| candidate.sleeps.is_none();
+        let (default, could) = match eager.iter().position(|c| awake(c) && Some(c.order) == ran) {
             Some(place) => (place, true),
-            None => (0, false),
+            // Sleepers keep to the clock by themselves.
+            None => {
+                let nearest = || (0..eager.len()).min_by_key(|place| eager[*place].sleeps);
+                (eager.iter().position(awake).or_else(nearest).unwrap_or(0), false)
+            }
         };
         match eager.len() {
             0 => return candidates.iter().find(|candidate| Some(candidate.order) > ran).or(candidates.first()),
@@ -270,7 +278,10 @@ mod tests {
     }
 
     fn candidates(orders: &[u32]) -> Vec<Candidate> {
-        orders.iter().map(|order| Candidate { order: *order, at: 0, demoted: false, decides: true }).collect()
+        orders
+            .iter()
+            .map(|order| Candidate { order: *order, at: 0, demoted: false, decides: true, sleeps: None })
+            .collect()
     }
 
     #[test]
@@ -338,6 +349,7 @@ mod tests {
                     at: self.total - left,
                     demoted: false,
                     decides: true,
+                    sleeps: None,
                 };
                 let candidates: Vec<Candidate> = alive.map(candidate).collect();
                 let Some(order) = schedule.choose(&candidates) else { break };
@@ -347,6 +359,26 @@ mod tests {
             let (steps, turns) = schedule.played();
             (self.log, steps, turns)
         }
+    }
+
+    #[test]
+    fn by_itself_no_sleeper_wakes_early_and_the_nearest_is_first() {
+        let one = |order, sleeps: Option<u64>| Candidate {
+            order,
+            at: 0,
+            demoted: false,
+            decides: true,
+            sleeps: sleeps.map(Duration::from_secs),
+        };
+        let none = Asked::Turns(Vec::new());
+        let chosen = |candidates: &[Candidate]| Schedule::new(&none).choose(candidates);
+        assert_eq!(chosen(&[one(1, Some(1)), one(2, None)]), Some(2));
+        assert_eq!(chosen(&[one(1, Some(2)), one(2, Some(1))]), Some(2));
+        let mut schedule = Schedule::new(&none);
+        assert_eq!(schedule.choose(&[one(1, None), one(2, None)]), Some(1));
+        assert_eq!(schedule.choose(&[one(1, Some(9)), one(2, None)]), Some(2), "it ran last, and sleeps now");
+        let early = Asked::Turns(vec![Turn::Switch { after: None, at: 0, could: false, to: 1 }]);
+        assert_eq!(Schedule::new(&early).choose(&[one(1, Some(1)), one(2, None)]), Some(1));
     }
 
     #[test]

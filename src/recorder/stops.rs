@@ -14,10 +14,15 @@ use crate::trace::raw::{Call, RawKind, Tid};
 
 /// The kernel's own results of a call that a signal interrupted, before it is known what becomes of it
 /// (include/linux/errno.h): restart if the handler asks for it, always, if there is no handler, by restart_syscall.
-const ERESTARTSYS: i64 = -512;
+pub(super) const ERESTARTSYS: i64 = -512;
 const ERESTARTNOINTR: i64 = -513;
-const ERESTARTNOHAND: i64 = -514;
-const ERESTART_RESTARTBLOCK: i64 = -516;
+pub(super) const ERESTARTNOHAND: i64 = -514;
+pub(super) const ERESTART_RESTARTBLOCK: i64 = -516;
+
+/// Whether a call's result says that a signal interrupted it, and the call is made again unless a handler runs.
+pub(super) fn is_restart(result: i64) -> bool {
+    matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK)
+}
 
 /// Kinds of entries of the auxiliary vector (getauxval(3)): nothing, sixteen random bytes, the vDSO.
 const AT_IGNORE: u64 = 1;
@@ -85,12 +90,13 @@ impl Engine<'_> {
 
     /// A call came back.
     fn on_return(&mut self, tid: Tid) -> Fallible<()> {
-        let result = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?.result();
+        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
+        let result = self.after_call(tid, registers)?;
         self.restore_pointers(tid)?;
         self.set(tid, State::Ready, Resume::Next(None));
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         let Some(call) = tracee.call.take() else { return Ok(()) };
-        if matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK) {
+        if is_restart(result) {
             tracee.restart = Some((result, call));
             return Ok(());
         }
@@ -99,7 +105,7 @@ impl Engine<'_> {
     }
 
     /// Tells of a call's return and draws the conclusions that the recorder needs itself.
-    fn returned(&mut self, tid: Tid, call: &Invocation, result: i64) -> Fallible<()> {
+    pub(super) fn returned(&mut self, tid: Tid, call: &Invocation, result: i64) -> Fallible<()> {
         self.steps += 1;
         let errno = (result < 0).then(|| Errno::from_raw(-result as i32));
         let mut decoded = decode::call(tid, call, Some(result));
@@ -142,14 +148,15 @@ impl Engine<'_> {
             };
         }
         match call.sys {
-            Sys::Setitimer | Sys::TimerSettime | Sys::TimerfdSettime if errno.is_none() => self.timers = true,
-            Sys::Alarm if call.args[0] != 0 => self.timers = true,
+            Sys::Setitimer | Sys::TimerSettime | Sys::TimerfdSettime if errno.is_none() => self.kernel_timers = true,
+            Sys::Alarm if call.args[0] != 0 => self.kernel_timers = true,
             Sys::Kill | Sys::Tkill | Sys::Tgkill | Sys::RtSigqueueinfo | Sys::PidfdSendSignal => {
                 self.deaths = true;
                 self.signals += 1;
             }
             _ => {}
         }
+        self.note_timer(tid, call, result);
         let learner = self.tracee(tid).is_some_and(|tracee| !tracee.peer);
         self.note_mappings(tid, call, &decoded, result)?;
         if matches!(call.sys, Sys::Munmap | Sys::Mprotect | Sys::Mremap) {
@@ -250,8 +257,11 @@ impl Engine<'_> {
             tracee.restart = None;
             tracee.entered = false;
             tracee.exchanged.clear();
+            tracee.rewritten.clear();
+            tracee.deadline = None;
             tracee.prelude = true;
         }
+        self.timers.exec(tid);
         self.set(tid, State::Ready, Resume::Next(None));
         self.shadows.exec(tid);
         let auxiliary = auxiliary_vector(tid);
@@ -300,6 +310,7 @@ impl Engine<'_> {
         if signal == Signal::TRAP && self.on_breakpoint(tid)? {
             return Ok(());
         }
+        self.amend_timer_signal(tid);
         let sender = ptrace::signal_sender(tid).unwrap_or(0);
         let handled = decode::status_signals(tid, "SigCgt").contains(&signal);
         let restart = self.tracee(tid).and_then(|tracee| tracee.restart.take());
@@ -341,7 +352,7 @@ impl Engine<'_> {
 }
 
 /// A tracee that was killed while we looked at it is no failure: wait tells of its end.
-fn killed_meanwhile(error: super::RecorderError) -> Fallible<()> {
+pub(super) fn killed_meanwhile(error: super::RecorderError) -> Fallible<()> {
     match error {
         super::RecorderError::Trace { errno: Errno::ESRCH, .. } => Ok(()),
         other => Err(other),

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::guard::Standing;
+use super::timeouts::Deadline;
 use crate::model::Signal;
 use crate::sys::arch::Invocation;
 use crate::trace::raw::InnerPid;
@@ -53,6 +54,20 @@ pub(super) struct Tracee {
     pub(super) yielded: bool,
     /// What the guard of shared memory knows of it.
     pub(super) standing: Standing,
+    /// Time was made to pass for it once since then.
+    pub(super) outlasts: bool,
+    /// When the call that it is in, or about to make, ends by itself.
+    pub(super) deadline: Option<Deadline>,
+    /// That time has come; it has been interrupted.
+    pub(super) expired: bool,
+    /// Arguments to be changed for the length of the call that it is about to make.
+    pub(super) changes: Vec<(usize, u64)>,
+    /// Arguments that are changed for the length of its call: which, and what stood there.
+    pub(super) rewritten: Vec<(usize, u64)>,
+    /// How many steps it took.
+    pub(super) turns: u64,
+    /// How many steps all others had taken when it last woke before its time.
+    pub(super) woke_early: Option<u64>,
     stat: Option<File>,
     syscall: Option<File>,
 }
@@ -114,6 +129,13 @@ impl Tracee {
             computes_since: None,
             yielded: false,
             standing: Standing::default(),
+            outlasts: false,
+            deadline: None,
+            expired: false,
+            changes: Vec::new(),
+            rewritten: Vec::new(),
+            turns: 0,
+            woke_early: None,
             stat: File::open(format!("/proc/{tid}/stat")).ok(),
             syscall: File::open(format!("/proc/{tid}/syscall")).ok(),
         }

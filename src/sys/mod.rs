@@ -14,6 +14,8 @@ pub mod namespace;
 pub mod peer_call;
 pub mod process;
 pub mod ptrace;
+pub mod queue;
 pub mod seccomp;
 pub mod tick;
+pub mod timer_descriptor;
 pub mod wait;

@@ -2,7 +2,7 @@
 
 use ipc_grade::harness::{Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, StdinSource, attempt};
 use ipc_grade::model::peer::{Access, Scalar};
-use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal};
+use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers};
 use ipc_grade::trace::Bytes;
 use ipc_grade::trace::canonical::{Ending, LifeId, LifeKind, ObjectKind, RunEnd, Trace, Verb};
 
@@ -43,6 +43,7 @@ pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
         peers,
         limits: Limits::default(),
         schedule: Schedule::IN_ORDER,
+        sleepers: Sleepers::OnTime,
         hold: None,
         places: false,
         entropy: 1,

@@ -10,6 +10,7 @@ mod processes;
 mod signals;
 #[path = "../support/story.rs"]
 mod story;
+mod time;
 #[path = "../support/traced.rs"]
 mod traced;
 

@@ -50,8 +50,8 @@ fn computing_without_end() {
 
 #[test]
 fn sleeping_without_end() {
-    with("wall_ms = 1000", "ignores_sigterm", "H002", "after 1000 ms");
-    with("wall_ms = 1000", "arms_a_timer", "H002", "after 1000 ms");
+    with("steps = 100000", "ignores_sigterm", "H002", "after 1000 sleeps and time-outs");
+    with("steps = 100000", "arms_a_timer", "H002", "after 1000 sleeps and time-outs");
 }
 
 #[test]

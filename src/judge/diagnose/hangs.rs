@@ -133,6 +133,11 @@ fn over_the_limit(scene: &Scene<'_>, limit: &str, figure: &str, who: &str) -> Ca
             format!("{who} is still running after {figure}"),
             "it does not wait, it works: a loop of calls has no end.",
         ),
+        "time" => (
+            format!("{who} never ends"),
+            format!("{who} is still running after {figure}"),
+            "time passes for it again and again: a loop that waits for time has no end.",
+        ),
         "processes" => (
             "too many processes".to_owned(),
             format!("{who} reaches the limit of {figure}"),

@@ -26,7 +26,8 @@ pub(crate) fn may_time_out(tid: i32, invocation: &Invocation) -> bool {
             d != 0 && [libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET].contains(&(b as i32 & libc::FUTEX_CMD_MASK))
         }
         Sys::Semtimedop | Sys::FutexWaitv => d != 0,
-        Sys::MqTimedsend | Sys::MqTimedreceive | Sys::Recvmmsg => e != 0,
+        // recvmmsg(2), BUGS: its time-out ends no wait.
+        Sys::MqTimedsend | Sys::MqTimedreceive => e != 0,
         Sys::RtSigtimedwait => c != 0,
         Sys::Nanosleep | Sys::ClockNanosleep | Sys::RestartSyscall => true,
         // A timerfd's reader waits for time; its descriptor says so.

@@ -146,6 +146,17 @@ impl Registers {
         self.0.rax = result as u64;
     }
 
+    /// The call's result as the program is going to see it.
+    pub fn set_result(&mut self, result: i64) {
+        self.0.rax = result as u64;
+    }
+
+    /// An argument, in the call's own order.
+    pub fn arg(&self, index: usize) -> u64 {
+        let r = &self.0;
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9][index.min(5)]
+    }
+
     /// Changes an argument of the call that is about to be made, in the call's own order.
     pub fn set_arg(&mut self, index: usize, value: u64) {
         match index {
@@ -175,8 +186,9 @@ impl Registers {
             libc::SYS_link => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
             libc::SYS_rename => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
             libc::SYS_renameat => [a, b, c, d, 0, 0],
-            // A pointer to a time where epoll_wait has a number of milliseconds; none is no end.
-            libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, 0, 0],
+            // A pointer to a time where epoll_wait has a number of milliseconds; none is no end. It stands fifth.
+            libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, d, 0],
+            libc::SYS_epoll_wait | libc::SYS_epoll_pwait => [a, b, c, d, 0, 0],
             libc::SYS_eventfd => [a, 0, 0, 0, 0, 0],
             libc::SYS_signalfd => [a, b, c, 0, 0, 0],
             libc::SYS_epoll_create => [0; 6],
@@ -238,6 +250,8 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_sendto, Sys::Sendto),
     (libc::SYS_sendmsg, Sys::Sendmsg),
     (libc::SYS_sendmmsg, Sys::Sendmmsg),
+    (libc::SYS_setsockopt, Sys::Setsockopt),
+    (libc::SYS_getsockopt, Sys::Getsockopt),
     (libc::SYS_splice, Sys::Splice),
     (libc::SYS_tee, Sys::Tee),
     (libc::SYS_vmsplice, Sys::Vmsplice),
@@ -269,6 +283,7 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_signalfd4, Sys::Signalfd4),
     (libc::SYS_timerfd_create, Sys::TimerfdCreate),
     (libc::SYS_timerfd_settime, Sys::TimerfdSettime),
+    (libc::SYS_timerfd_gettime, Sys::TimerfdGettime),
     (libc::SYS_epoll_create, Sys::EpollCreate1),
     (libc::SYS_epoll_create1, Sys::EpollCreate1),
     (libc::SYS_epoll_ctl, Sys::EpollCtl),
@@ -331,7 +346,12 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_pause, Sys::Pause),
     (libc::SYS_setitimer, Sys::Setitimer),
     (libc::SYS_alarm, Sys::Alarm),
+    (libc::SYS_getitimer, Sys::Getitimer),
+    (libc::SYS_timer_create, Sys::TimerCreate),
     (libc::SYS_timer_settime, Sys::TimerSettime),
+    (libc::SYS_timer_gettime, Sys::TimerGettime),
+    (libc::SYS_timer_getoverrun, Sys::TimerGetoverrun),
+    (libc::SYS_timer_delete, Sys::TimerDelete),
     (libc::SYS_fork, Sys::Fork),
     (libc::SYS_vfork, Sys::Vfork),
     (libc::SYS_clone, Sys::Clone),

@@ -1,0 +1,226 @@
+//! Calls that wait with an end: their time-outs run on the virtual clock.
+//!
+//! # Theory of operation
+//!
+//! A call that names a time-out goes into the kernel without one: its argument is rewritten for the length of the call,
+//! and the recorder keeps the deadline. When nothing else can run and it is the nearest, the sleeping tracee is
+//! interrupted (PTRACE_INTERRUPT). The call comes back to its exit stop as one that a signal interrupted, and there gets
+//! the result that its time-out gives, its own arguments and, for select(2), the time that was left. No stop of its own
+//! follows the interrupt: a trap that is taken clears it (kernel/signal.c, ptrace_stop).
+//!
+//! A zero time-out is a poll and goes as it is. What the kernel would reject (a negative time, nanoseconds past a second,
+//! a bad address) goes as it is too, and is rejected.
+
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::engine::{Engine, Fallible, failed};
+use super::stops::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, is_restart};
+use crate::sys::arch::{Invocation, Registers, Sys};
+use crate::sys::{memory, ptrace};
+use crate::trace::raw::Tid;
+
+/// When a call ends by itself, and how that looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Deadline {
+    /// On the virtual clock.
+    pub(super) until: Duration,
+    /// What the call returns then.
+    result: i64,
+    /// The argument that says so, and what says that there is no end instead; none where none has to be changed.
+    argument: Option<(usize, u64)>,
+    /// Where the call writes the time that was left.
+    left: Option<(u64, Unit)>,
+    /// A handled signal ends the call even with SA_RESTART, as the kernel has it for calls with an end (signal(7)).
+    never_restarted: bool,
+}
+
+impl Deadline {
+    /// That of a sleep, which is held at its entry: in the kernel it is only for a signal to end it.
+    pub(super) fn of_sleep(until: Duration, left: Option<(u64, Unit)>) -> Self {
+        Self { until, result: 0, argument: None, left, never_restarted: false }
+    }
+
+    /// That of a call whose time-out is no argument of it.
+    pub(super) fn of_option(until: Duration, errno: i32) -> Self {
+        Self { until, result: -i64::from(errno), argument: None, left: None, never_restarted: true }
+    }
+}
+
+/// What stands after the seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Micros,
+    Nanos,
+}
+
+/// A time in a tracee's memory (timespec(3type), timeval(3type)); none where the kernel would reject it.
+pub(super) fn time_at(tid: Tid, addr: u64, unit: Unit) -> Option<Duration> {
+    let seconds = u64::try_from(memory::read_u64(tid, addr)? as i64).ok()?;
+    let small = u32::try_from(memory::read_u64(tid, addr + 8)? as i64).ok()?;
+    match unit {
+        Unit::Nanos => (small < 1_000_000_000).then(|| Duration::new(seconds, small)),
+        Unit::Micros => (small < 1_000_000).then(|| Duration::new(seconds, small * 1000)),
+    }
+}
+
+/// The bytes of a time.
+pub(super) fn bytes_of(time: Duration, unit: Unit) -> Vec<u8> {
+    let small = match unit {
+        Unit::Nanos => time.subsec_nanos(),
+        Unit::Micros => time.subsec_micros(),
+    };
+    [i64::try_from(time.as_secs()).unwrap_or(i64::MAX).to_ne_bytes(), i64::from(small).to_ne_bytes()].concat()
+}
+
+/// The deadline of a call that is about to be made; none where it has no end, or is only a poll.
+pub(super) fn deadline_of(tid: Tid, call: &Invocation, clock: &Clock) -> Option<Deadline> {
+    use libc::{EAGAIN, ETIMEDOUT};
+    let [_, b, c, d, e, _] = call.args;
+    let none: u64 = 0;
+    let for_ever = u64::from(u32::MAX);
+    let (argument, result, time): (_, i32, Duration) = match call.sys {
+        Sys::Poll => ((2, for_ever), 0, millis(c)?),
+        Sys::EpollWait if e == 0 => ((3, for_ever), 0, millis(d)?),
+        Sys::EpollWait => ((3, none), 0, relative(tid, e, Unit::Nanos)?),
+        Sys::Ppoll => ((2, none), 0, relative(tid, c, Unit::Nanos)?),
+        Sys::Select => ((4, none), 0, relative(tid, e, Unit::Micros)?),
+        Sys::Pselect6 => ((4, none), 0, relative(tid, e, Unit::Nanos)?),
+        Sys::Semtimedop => ((3, none), EAGAIN, relative(tid, d, Unit::Nanos)?),
+        Sys::RtSigtimedwait => ((2, none), EAGAIN, relative(tid, c, Unit::Nanos)?),
+        Sys::Futex if b as i32 & libc::FUTEX_CMD_MASK == libc::FUTEX_WAIT => {
+            ((3, none), ETIMEDOUT, relative(tid, d, Unit::Nanos)?)
+        }
+        _ => {
+            let (index, addr, of) = absolute(call)?;
+            let until = clock.at(of, time_at(tid, addr, Unit::Nanos)?);
+            let result = -i64::from(ETIMEDOUT);
+            let never_restarted = call.sys == Sys::Futex;
+            return Some(Deadline { until, result, argument: Some((index, none)), left: None, never_restarted });
+        }
+    };
+    let left = match call.sys {
+        Sys::Ppoll => Some((c, Unit::Nanos)),
+        Sys::Select => Some((e, Unit::Micros)),
+        Sys::Pselect6 => Some((e, Unit::Nanos)),
+        _ => None,
+    };
+    let never_restarted = call.sys == Sys::Futex;
+    let until = clock.after(time);
+    Some(Deadline { until, result: -i64::from(result), argument: Some(argument), left, never_restarted })
+}
+
+/// A number of milliseconds; below zero is no end.
+fn millis(arg: u64) -> Option<Duration> {
+    u64::try_from(arg as i32).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+}
+
+fn relative(tid: Tid, addr: u64, unit: Unit) -> Option<Duration> {
+    time_at(tid, addr, unit).filter(|time| addr != 0 && !time.is_zero())
+}
+
+/// Where the absolute time-out of a call stands, and on which clock it is.
+fn absolute(call: &Invocation) -> Option<(usize, u64, libc::clockid_t)> {
+    const FUTEX_LOCK_PI2: i32 = 13;
+    let [_, b, _, d, e, _] = call.args;
+    let (index, addr, clock) = match call.sys {
+        Sys::MqTimedsend | Sys::MqTimedreceive => (4, e, libc::CLOCK_REALTIME),
+        Sys::FutexWaitv => (3, d, e as libc::clockid_t),
+        Sys::Futex => {
+            let real = b as i32 & libc::FUTEX_CLOCK_REALTIME != 0;
+            let clock = match b as i32 & libc::FUTEX_CMD_MASK {
+                libc::FUTEX_LOCK_PI => libc::CLOCK_REALTIME,
+                libc::FUTEX_WAIT_BITSET | libc::FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2 if real => libc::CLOCK_REALTIME,
+                libc::FUTEX_WAIT_BITSET | libc::FUTEX_WAIT_REQUEUE_PI | FUTEX_LOCK_PI2 => libc::CLOCK_MONOTONIC,
+                _ => return None,
+            };
+            (3, d, clock)
+        }
+        _ => return None,
+    };
+    (addr != 0).then_some((index, addr, clock))
+}
+
+impl Engine<'_> {
+    /// A call is about to be made: it keeps the deadline that it had if it is made again after an interruption that
+    /// nobody handled.
+    pub(super) fn note_deadline(&mut self, tid: Tid, call: &Invocation, again: bool) {
+        if !self.options.boxed {
+            return;
+        }
+        let kept = self.tracee(tid).and_then(|tracee| tracee.deadline).filter(|_| again);
+        let deadline = kept.or_else(|| deadline_of(tid, call, &self.clock)).or_else(|| self.socket_deadline(tid, call));
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.deadline = deadline;
+        }
+    }
+
+    /// The tracee goes into its call: what is to be different for the call's length is put into its registers.
+    pub(super) fn rewrite_arguments(&mut self, tid: Tid) -> Fallible<()> {
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        let deadline = tracee.deadline.and_then(|deadline| deadline.argument);
+        let changes: Vec<(usize, u64)> = tracee.changes.drain(..).chain(deadline).collect();
+        if changes.is_empty() || !tracee.rewritten.is_empty() {
+            return Ok(());
+        }
+        let error = |errno| failed("set the registers of", tid, errno);
+        let mut registers = ptrace::registers(tid).map_err(error)?;
+        // One that goes on in a call of restart_syscall(2) has no arguments there.
+        if registers.invocation().is_some_and(|call| call.sys == Sys::RestartSyscall) {
+            return Ok(());
+        }
+        for (index, value) in changes {
+            tracee.rewritten.push((index, registers.arg(index)));
+            registers.set_arg(index, value);
+        }
+        ptrace::set_registers(tid, &mut registers).map_err(error)
+    }
+
+    /// A call came back: its registers become what the program expects, and its result that of its time-out where it
+    /// was that. The result.
+    pub(super) fn after_call(&mut self, tid: Tid, mut registers: Registers) -> Fallible<i64> {
+        let now = self.clock.now();
+        let result = registers.result();
+        let Some(tracee) = self.tracee(tid) else { return Ok(result) };
+        let rewritten = std::mem::take(&mut tracee.rewritten);
+        let expired = std::mem::take(&mut tracee.expired);
+        if rewritten.is_empty() && tracee.deadline.is_none() {
+            return Ok(result);
+        }
+        let interrupted = is_restart(result) || result == -i64::from(libc::EINTR);
+        let deadline = tracee.deadline;
+        let end = match deadline {
+            Some(deadline) if expired && interrupted => deadline.result,
+            Some(deadline) if deadline.never_restarted && result == ERESTARTSYS => ERESTARTNOHAND,
+            // The recorder lets the call be made again with its own arguments; restart_syscall(2) knows them not.
+            Some(Deadline { argument: Some(_), .. }) if result == ERESTART_RESTARTBLOCK => ERESTARTNOHAND,
+            _ => result,
+        };
+        if let Some((deadline, (addr, unit))) = deadline.and_then(|deadline| Some((deadline, deadline.left?)))
+            && (deadline.argument.is_some() || interrupted)
+        {
+            // The kernel fails silently here too (fs/select.c, poll_select_finish).
+            let _ = memory::write(tid, addr, &bytes_of(deadline.until.saturating_sub(now), unit));
+        }
+        if !is_restart(end) {
+            tracee.deadline = None;
+        }
+        if end != result || !rewritten.is_empty() {
+            rewritten.into_iter().for_each(|(index, value)| registers.set_arg(index, value));
+            registers.set_result(end);
+            let set = ptrace::set_registers(tid, &mut registers);
+            set.map_err(|errno| failed("set the registers of", tid, errno))?;
+        }
+        Ok(end)
+    }
+
+    /// The time of a call has come: it returns.
+    pub(super) fn time_out(&mut self, tid: Tid) -> Fallible<()> {
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        tracee.expired = true;
+        match ptrace::interrupt(tid) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => self.settle(),
+            Err(errno) => Err(failed("interrupt", tid, errno)),
+        }
+    }
+}
