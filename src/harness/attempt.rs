@@ -47,6 +47,11 @@ pub struct Attempt {
     pub substitution: Option<Substitution>,
 }
 
+/// libc's functions on memory and strings are those that every x86-64 processor has, so that a program's accesses are the
+/// same on each (glibc manual, "Hardware Capability Tunables"); names that are not known elsewhere are ignored there.
+const SAME_LIBC: &[u8] = b"GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI2,-BMI1,-LZCNT,\
+-MOVBE,-RTM,-SSE4_2,-SSE4_1,-SSSE3,-ERMS,-FSRM,-AVX_Fast_Unaligned_Load,-Fast_Copy_Backward,-Prefer_ERMS,-Prefer_FSRM";
+
 /// What an attempt gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempted {
@@ -130,7 +135,7 @@ fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {
         program: attempt.program.clone(),
         name: attempt.name.clone(),
         args: attempt.args.clone(),
-        env: vec![b"PATH=/usr/bin:/bin".to_vec()],
+        env: vec![b"PATH=/usr/bin:/bin".to_vec(), SAME_LIBC.to_vec()],
         streams: [stdin.into(), stdout.into(), stderr.into()],
         peers,
         limits: attempt.limits,

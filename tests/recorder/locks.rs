@@ -45,10 +45,12 @@ main
   exit 0
 main.1
   acquire main.mapping1+0 < main
-  store main.mapping1+280 "/x01/x00/x00/x00/x00/x00/x00/x00"
+  load main.mapping1+280 "/x00/x00/x00/x00"
+  store main.mapping1+280 "/x01/x00/x00/x00"
   release main.mapping1+32
   acquire main.mapping1+0 < main
-  store main.mapping1+280 "/x02/x00/x00/x00/x00/x00/x00/x00"
+  load main.mapping1+280 "/x01/x00/x00/x00"
+  store main.mapping1+280 "/x02/x00/x00/x00"
   release main.mapping1+32
   exit 0
 finished
@@ -101,12 +103,14 @@ main
   exit 0
 main.1
   acquire main.mapping1+64 < main
-  store main.mapping1+280 "/x01/x00/x00/x00/x00/x00/x00/x00"
+  load main.mapping1+280 "/x00/x00/x00/x00"
+  store main.mapping1+280 "/x01/x00/x00/x00"
   release main.mapping1+64
   exit 0
 main.2
   acquire main.mapping1+64 < main.1
-  store main.mapping1+280 "/x02/x00/x00/x00/x00/x00/x00/x00"
+  load main.mapping1+280 "/x01/x00/x00/x00"
+  store main.mapping1+280 "/x02/x00/x00/x00"
   release main.mapping1+64
   exit 0
 finished
@@ -342,6 +346,8 @@ main
   ready USR1
   fork main.1
   take USR1 < main.1
+  load main.mapping1+0 "/x00/x00/x00/x00/x01/x00/x00/x00"
+  store main.mapping1+0 "/x00/x00/x00/x00/x00/x00/x00/x00"
   release main.mapping1+0
   acquire main.mapping1+0
   reaped main.1 exit 0 < main.1
@@ -551,4 +557,28 @@ finished
 
 "#]],
     );
+}
+
+/// What the handler of a Rust program calls that it must not.
+#[track_caller]
+fn check_handler(case: &str, expected: &[&str]) {
+    let trace = record("handlers", case);
+    let called = |event: &ipc_grade::trace::Event| match &event.verb {
+        Verb::Call { name } => {
+            assert!(event.handler.is_some(), "{case}: {name} outside of a handler");
+            Some(name.clone())
+        }
+        _ => None,
+    };
+    assert_eq!(trace.events.iter().filter_map(called).collect::<Vec<_>>(), expected, "{case}");
+    assert!(trace.events.iter().any(|event| matches!(event.verb, Verb::Return { .. })), "{case}: no handler has run");
+}
+
+#[test]
+fn rusts_handlers() {
+    check_handler("prints", &["println!"]);
+    check_handler("grumbles", &["eprintln!"]);
+    check_handler("allocates", &["malloc", "free"]);
+    check_handler("writes", &[]);
+    check_handler("reaps", &[]);
 }

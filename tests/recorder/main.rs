@@ -34,15 +34,23 @@ fn compiled(name: &str) -> PathBuf {
     // `NAME-static` is the same program with libc in it.
     let source = name.strip_suffix("-static").unwrap_or(name);
     let is_static = source != name;
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorder/programs/{source}.c"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorder/programs");
     let program = programs.0.path().join(name);
-    // Rust links by cc, so it is there.
-    let mut cc = Command::new("cc");
-    cc.args(["-O0", "-pthread", "-Wall", "-Werror", "-o"]).arg(&program).arg(&source).arg("-lrt");
-    if is_static {
-        cc.arg("-static");
+    let rust = folder.join(format!("{source}.rs"));
+    let mut compiler;
+    if rust.exists() {
+        compiler = Command::new("rustc");
+        compiler.args(["--edition", "2024", "-o"]).arg(&program).arg(&rust);
+    } else {
+        // Rust links by cc, so it is there.
+        compiler = Command::new("cc");
+        compiler.args(["-O0", "-pthread", "-Wall", "-Werror", "-o"]).arg(&program);
+        compiler.arg(folder.join(format!("{source}.c"))).arg("-lrt");
     }
-    let output = cc.output().unwrap();
+    if is_static {
+        compiler.arg("-static");
+    }
+    let output = compiler.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     programs.1.insert(name.to_owned(), program.clone());
     program

@@ -189,6 +189,7 @@ main.1
   killed KILL
 main.2
   acquire main.mapping1+0 < main, main.1
+  load main.mapping1+40 "/x00/x00/x00/x00"
   release main.mapping1+0
   exit 1
 finished

@@ -377,10 +377,12 @@ main
   create main.mapping1
   map main.mapping1
   fork main.1
+  load main.mapping1+0 "/x00/x00/x00/x00"
+  load main.mapping1+0 "/x01/x00/x00/x00"
   reaped main.1 exit 0 < main.1
   exit 0
 main.1
-  store main.mapping1+0 "/x01/x00/x00/x00/x00/x00/x00/x00"
+  store main.mapping1+0 "/x01/x00/x00/x00"
   exit 0
 finished
 

@@ -76,7 +76,7 @@ fn read(file: File, names: Names) -> object::Result<Image> {
     let data = &ReadCache::new(file);
     let elf = FileHeader64::<Endianness>::parse(data)?;
     let endian = elf.endian()?;
-    let mut image = Image { range: (u64::MAX, 0), entry: elf.e_entry(endian).into(), ..Image::default() };
+    let mut image = Image { range: (u64::MAX, 0), entry: elf.e_entry(endian), ..Image::default() };
     for segment in elf.program_headers(endian, data)? {
         if segment.p_type(endian) == PT_LOAD {
             let (from, len) = (segment.p_vaddr(endian), segment.p_memsz(endian));

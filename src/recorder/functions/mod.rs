@@ -129,6 +129,17 @@ impl Functions {
             .is_some_and(|calls| calls.frames.last().is_some_and(|frame| frame.handlers == calls.handlers.len()))
     }
 
+    /// Puts back, in bytes that were read of a program's text, what stands where breakpoints are.
+    pub(super) fn without_breakpoints(&self, tid: Tid, addr: u64, bytes: &mut [u8]) {
+        let space = self.threads.get(&tid).and_then(|calls| self.spaces.get(&calls.space));
+        let Some(space) = space else { return };
+        for (at, byte) in (addr..).zip(bytes) {
+            if let Some(site) = space.sites.get(&at) {
+                *byte = site.byte;
+            }
+        }
+    }
+
     /// Memory was mapped or unmapped.
     pub(super) fn remapped(&mut self, tid: Tid) {
         if let Some(space) = self.space_of(tid) {
@@ -238,6 +249,7 @@ impl Engine<'_> {
             && let Some(tracee) = self.tracee(tid)
         {
             tracee.comes_to(true);
+            tracee.prelude = false;
         }
         if let Some(calls) = self.functions.threads.get_mut(&tid) {
             calls.trap = Some(Trap { addr, call });
@@ -250,9 +262,12 @@ impl Engine<'_> {
     pub(super) fn pass_breakpoint(&mut self, tid: Tid) -> Fallible<bool> {
         let Some(calls) = self.functions.threads.get_mut(&tid) else { return Ok(true) };
         if let Some(own) = calls.delivering.take() {
-            return self.into_handler(tid, own);
+            return self.begin_handler(tid, own);
         }
         let Some(trap) = calls.trap.take() else { return Ok(true) };
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.before = false;
+        }
         let Some(space) = self.functions.space_of(tid) else { return Ok(true) };
         let Some(site) = space.sites.get(&trap.addr).copied() else {
             // Taken away meanwhile; the byte is the program's own again.
@@ -266,6 +281,13 @@ impl Engine<'_> {
         match status {
             Some(Status::Stopped(Stop::Signal(Signal::TRAP))) => {}
             Some(other) => {
+                // The very first instruction may use the object, in memory whose accesses are looked at one by one: then
+                // the function is called, and that access is its own.
+                if other == Status::Stopped(Stop::Signal(Signal::SEGV))
+                    && let Some(call) = trap.call.filter(Pending::is_shared)
+                {
+                    self.called(tid, call);
+                }
                 self.handle(tid, other)?;
                 return Ok(false);
             }

@@ -18,6 +18,14 @@ pub(super) struct Pending {
     pub(super) not_in_handlers: Option<&'static str>,
 }
 
+impl Pending {
+    /// Whether the function is about something in shared memory.
+    pub(super) fn is_shared(&self) -> bool {
+        let object = self.frame.as_ref().and_then(|frame| frame.object.as_ref());
+        object.is_some_and(|object| object.file.is_some())
+    }
+}
+
 /// A function that has not returned.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
@@ -110,7 +118,7 @@ impl Engine<'_> {
                     self.tell_sync(tid, object, SyncOp::Release);
                     self.tell_sync(tid, object, SyncOp::Wait);
                 }
-                Role::Init | Role::Open | Role::Destroy | Role::TryAcquire | Role::TryShare => {}
+                Role::Init | Role::Open | Role::Destroy | Role::TryAcquire | Role::TryShare | Role::Mend => {}
             }
         }
         if let Some(calls) = self.functions.threads.get_mut(&tid) {
@@ -171,7 +179,7 @@ impl Engine<'_> {
                 return;
             }
             (Role::Init, None) => init,
-            (Role::Release | Role::Broadcast, None) => return,
+            (Role::Release | Role::Broadcast, None) | (Role::Mend, _) => return,
             // The lock is taken, and its last owner died with it (pthread_mutexattr_setrobust(3)).
             (Role::Acquire | Role::TryAcquire, None | Some(libc::EOWNERDEAD)) | (Role::Meet, None) => SyncOp::Acquire,
             (Role::Share | Role::TryShare, None) => SyncOp::Share,

@@ -68,17 +68,19 @@ pub(super) enum Role {
     Await,
     /// pthread_barrier_wait.
     Meet,
+    /// Only what it does to the object's memory is its own: nothing is told of it.
+    Mend,
 }
 
 impl Role {
     /// Whether others can notice when the function is called: a switch before it matters.
     pub(super) fn decides(self) -> bool {
-        !matches!(self, Self::Init | Self::Open | Self::Destroy)
+        !matches!(self, Self::Init | Self::Open | Self::Destroy | Self::Mend)
     }
 }
 
 /// The functions that synchronise. Those that libc has under two names stand at one address.
-static SYNC: [Sync; 41] = {
+static SYNC: [Sync; 42] = {
     use Role::*;
     use SyncKind::*;
     [
@@ -93,6 +95,7 @@ static SYNC: [Sync; 41] = {
         sync("pthread_mutex_init", Mutex, Init),
         sync("pthread_mutex_destroy", Mutex, Destroy),
         sync("pthread_mutex_lock", Mutex, Acquire),
+        sync("pthread_mutex_consistent", Mutex, Mend),
         sync("pthread_mutex_trylock", Mutex, TryAcquire),
         sync("pthread_mutex_timedlock", Mutex, Acquire),
         sync("pthread_mutex_clocklock", Mutex, Acquire),

@@ -69,6 +69,8 @@ type Stretches = Vec<(RawFile, u64, Vec<u8>)>;
 #[derive(Debug, Default)]
 struct Run {
     stack: u64,
+    /// A function on strings: what it looks at ends with the string.
+    text: bool,
     loaded: Stretches,
     /// What stood there before.
     stored: Stretches,
@@ -126,7 +128,7 @@ impl Engine<'_> {
         let fault = self.pending_access(tid)?;
         let goes_on = match (&fault, self.tracee(tid).and_then(|tracee| tracee.standing.run.as_ref())) {
             (Some(Pending { registers, code: Some(code), .. }), Some(run)) => {
-                code.class == Class::Bulk && registers.stack() == run.stack && !code.instruction.is_locked()
+                code.class.is_one() && registers.stack() == run.stack && !code.instruction.is_locked()
             }
             _ => false,
         };
@@ -161,9 +163,10 @@ impl Engine<'_> {
         let at = registers.instruction();
         let known = space.code.borrow().get(&at).cloned();
         let code = known.unwrap_or_else(|| {
-            let bytes = memory::read_vec(tid, at, LONGEST_INSTRUCTION);
+            let mut bytes = memory::read_vec(tid, at, LONGEST_INSTRUCTION);
+            self.functions.without_breakpoints(tid, at, &mut bytes);
             let code = Instruction::decode(&bytes, at).map(|instruction| {
-                let class = space.images.borrow_mut().class(tid, at, registers.stack());
+                let class = space.images.borrow_mut().class(tid, at);
                 Rc::new(Code { instruction, class })
             });
             space.code.borrow_mut().insert(at, code.clone());
@@ -595,12 +598,13 @@ impl Engine<'_> {
         bytes: &[u8],
         store: bool,
     ) -> bool {
-        if code.class != Class::Bulk || code.instruction.is_locked() {
+        if !code.class.is_one() || code.instruction.is_locked() {
             return false;
         }
         let Some(tracee) = self.tracee(tid) else { return false };
         let run = tracee.standing.run.get_or_insert_with(Run::default);
         run.stack = pending.registers.stack();
+        run.text = code.class == Class::Text;
         let stretches = if store { &mut run.stored } else { &mut run.loaded };
         stretches.push((place.mapping.file.clone(), place.offset(), bytes.to_vec()));
         true
@@ -611,7 +615,12 @@ impl Engine<'_> {
         let Some(tracee) = self.tracee(tid) else { return };
         let tgid = tracee.tgid;
         let Some(run) = tracee.standing.run.take() else { return };
-        for (file, offset, bytes) in joined(run.loaded) {
+        for (file, offset, mut bytes) in joined(run.loaded) {
+            if run.text
+                && let Some(end) = bytes.iter().position(|byte| *byte == 0)
+            {
+                bytes.truncate(end + 1);
+            }
             let access = Some(Access { atomic: false, before: None, pointer: false });
             self.tell(tid, RawKind::Loaded { file, offset, bytes: Bytes(bytes), access });
         }

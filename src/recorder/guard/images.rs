@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectSegment, ObjectSymbol, ObjectSymbolTable, SymbolKind};
 
 use crate::sys::memory;
 use crate::trace::raw::Tid;
@@ -19,8 +19,17 @@ pub(super) enum Class {
     Plain,
     /// The language's atomics, or what libc synchronises by.
     Atomic,
-    /// libc's functions on memory and strings: their accesses are one.
+    /// libc's functions on memory: their accesses are one.
     Bulk,
+    /// libc's functions on strings: likewise, and they look further than a string reaches.
+    Text,
+}
+
+impl Class {
+    /// Whether the accesses of one call are one to the program.
+    pub(super) fn is_one(self) -> bool {
+        matches!(self, Self::Bulk | Self::Text)
+    }
 }
 
 /// The executable parts of an address space, as /proc/PID/maps has them.
@@ -47,16 +56,18 @@ struct Functions {
     segments: Vec<(u64, u64, u64)>,
     /// By address: end and class.
     by_start: Vec<(u64, u64, Class)>,
+    /// Where the addresses of libc's functions on memory and strings stand once the loader has chosen them, and which.
+    slots: Vec<(u64, Class)>,
     libc: bool,
     libatomic: bool,
 }
 
-/// Words of the stack that are searched for a return into a function that synchronises.
-const DEPTH: usize = 64;
+/// None of libc's functions on memory and strings is longer.
+const LONGEST: u64 = 4096;
 
 impl Images {
     /// The class of the function that holds this instruction.
-    pub(super) fn class(&mut self, tid: Tid, at: u64, stack: u64) -> Class {
+    pub(super) fn class(&mut self, tid: Tid, at: u64) -> Class {
         if self.part(at).is_none() {
             self.read_maps(tid);
         }
@@ -67,14 +78,16 @@ impl Images {
         if !part.functions.libc {
             return Class::Plain;
         }
-        // libc keeps the names of its inner functions to itself: those that work on memory, chosen for the processor,
-        // and the slow ways of what synchronises. The latter return into a function with a name.
-        let words = memory::read_vec(tid, stack, 8 * DEPTH);
-        let synchronises = words
-            .chunks_exact(8)
-            .map(|word| u64::from_ne_bytes(word.try_into().expect("eight bytes")))
-            .any(|word| part.holds(word) && part.class(word) == Some(Class::Atomic));
-        if synchronises { Class::Atomic } else { Class::Bulk }
+        // libc keeps the names of its inner functions to itself: those that work on memory, of which the loader chooses
+        // one for the processor, and the slow ways of what synchronises.
+        let chosen = self.parts.iter().flat_map(|part| {
+            let bias = part.bias();
+            part.functions.slots.iter().filter_map(move |(slot, class)| {
+                Some((memory::read_u64(tid, bias?.wrapping_add(*slot))?, *class))
+            })
+        });
+        let nearest = chosen.filter(|(start, _)| (*start..start + LONGEST).contains(&at)).max_by_key(|(start, _)| *start);
+        nearest.map_or(Class::Atomic, |(_, class)| class)
     }
 
     fn part(&self, at: u64) -> Option<&Part> {
@@ -114,14 +127,17 @@ impl Part {
         (self.from..self.to).contains(&at)
     }
 
+    /// How far from where it is linked at it was loaded.
+    fn bias(&self) -> Option<u64> {
+        Some(self.from.wrapping_sub(self.functions.addr(self.offset)?))
+    }
+
     fn class(&self, at: u64) -> Option<Class> {
         if self.functions.libatomic {
             return Some(Class::Atomic);
         }
         let offset = at - self.from + self.offset;
-        let (start, _, addr) =
-            self.functions.segments.iter().find(|(start, len, _)| (*start..start + len).contains(&offset))?;
-        self.functions.class(offset - start + addr)
+        self.functions.class(self.functions.addr(offset)?)
     }
 }
 
@@ -143,7 +159,13 @@ impl Functions {
             .collect();
         by_start.sort_unstable_by_key(|(start, end, _)| (*start, *end));
         by_start.dedup_by_key(|(start, ..)| *start);
-        Self { segments, by_start, libc, libatomic }
+        Self { segments, by_start, slots: slots(&elf), libc, libatomic }
+    }
+
+    /// Where a byte of the file is linked at.
+    fn addr(&self, offset: u64) -> Option<u64> {
+        let (start, _, addr) = self.segments.iter().find(|(start, len, _)| (*start..start + len).contains(&offset))?;
+        Some(offset - start + addr)
     }
 
     fn class(&self, at: u64) -> Option<Class> {
@@ -151,6 +173,29 @@ impl Functions {
         let (_, end, class) = self.by_start[..after].last()?;
         (at < *end).then_some(*class)
     }
+}
+
+/// The places that the loader fills with the addresses of libc's functions on memory and strings: by their names, or
+/// inside of libc by the function that chooses (STT_GNU_IFUNC, R_X86_64_IRELATIVE and its like elsewhere).
+fn slots(elf: &object::File<'_>) -> Vec<(u64, Class)> {
+    let choosers: HashMap<u64, Class> = elf
+        .dynamic_symbols()
+        .map(|symbol| (symbol.address(), class_of(symbol.name().unwrap_or_default())))
+        .filter(|(addr, class)| *addr != 0 && class.is_one())
+        .collect();
+    let symbols = elf.dynamic_symbol_table();
+    let relocations = elf.dynamic_relocations().into_iter().flatten();
+    relocations
+        .filter_map(|(slot, relocation)| {
+            let class = match relocation.target() {
+                object::RelocationTarget::Symbol(index) => {
+                    class_of(symbols.as_ref()?.symbol_by_index(index).ok()?.name().ok()?)
+                }
+                _ => *choosers.get(&(relocation.addend() as u64))?,
+            };
+            class.is_one().then_some((slot, class))
+        })
+        .collect()
 }
 
 /// Functions of libc's that synchronise, beside those that begin with `pthread_`.
@@ -206,10 +251,12 @@ fn class_of(name: &str) -> Class {
         return Class::Atomic;
     }
     let bulk = BULK.iter().filter_map(|known| plain.strip_prefix(known));
-    if bulk.into_iter().any(|rest| rest.is_empty() || VARIANTS.iter().any(|variant| rest.starts_with(variant))) {
-        return Class::Bulk;
+    let known = |rest: &str| rest.is_empty() || VARIANTS.iter().any(|variant| rest.starts_with(variant));
+    match bulk.into_iter().any(known) {
+        true if plain.starts_with("st") => Class::Text,
+        true => Class::Bulk,
+        false => Class::Plain,
     }
-    Class::Plain
 }
 
 #[cfg(test)]
@@ -228,7 +275,7 @@ mod tests {
         check("sem_worker", Class::Plain);
         check("memcpy", Class::Bulk);
         check("__memmove_avx_unaligned_erms", Class::Bulk);
-        check("__strlen_sse2", Class::Bulk);
+        check("__strlen_sse2", Class::Text);
         check("memcpy_of_mine", Class::Plain);
         check("main", Class::Plain);
     }
