@@ -5,9 +5,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ipc_grade::judge::{Matching, ProblemKind, match_trace};
+use ipc_grade::judge::{Case, Matching, ProblemKind, Severity, judge, match_trace};
+use ipc_grade::model::{CheckKind, CheckSpec, Code, Exercise, ExerciseId, Limits, Scenario, ScenarioId, Stdin, Track};
 use ipc_grade::pattern::Expected;
 use ipc_grade::trace::{Trace, codec};
 use support::programs::{self, Program, Verdict};
@@ -62,6 +64,55 @@ fn right_programs_are_accepted_and_wrong_ones_rejected() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The codes that a run of producer_consumer gets, errors and advice, where its accesses are all that it is judged by.
+fn codes(name: &str) -> Vec<(Severity, Code)> {
+    let program = programs::all().into_iter().find(|it| it.exercise == "producer_consumer" && it.name == name).unwrap();
+    let check = |id: &str, kind| CheckSpec { id: id.into(), kind, points: 1, needs: Vec::new() };
+    let exercise = Exercise {
+        id: ExerciseId::new("03_shared_memory/producer_consumer"),
+        title: "A test".to_owned(),
+        track: Track::Core,
+        read: Vec::new(),
+        after: Vec::new(),
+        hints: Vec::new(),
+        hints_for: BTreeMap::new(),
+        limits: Limits::default(),
+        off: BTreeMap::new(),
+        scenarios: Vec::new(),
+        checks: vec![check("trace", CheckKind::Trace), check("clean", CheckKind::Clean)],
+    };
+    let scenario = Scenario {
+        id: ScenarioId::new("one"),
+        args: Vec::new(),
+        stdin: Stdin::Empty,
+        values: BTreeMap::new(),
+        substitute: Vec::new(),
+        peers: Vec::new(),
+        sleepers: None,
+    };
+    let (values, trace) = (programs::values("producer_consumer"), recorded(&program));
+    let matching = match_trace(&expected("producer_consumer"), &values, &trace).unwrap();
+    let case = Case { exercise: &exercise, scenario: &scenario, values: &values, original: None, trace: &trace };
+    let findings = judge(&case, matching).findings;
+    findings.iter().map(|finding| (finding.severity, finding.code)).collect()
+}
+
+#[test]
+fn producer_consumer_gets_the_codes_of_its_faults() {
+    use Severity::{Advice, Error};
+    for right in ["unnamed_semaphores", "system_v", "extra_lock", "batch", "main_forks_both", "every_access"] {
+        assert_eq!(codes(right), [], "{right}");
+    }
+    assert_eq!(codes("every_access_many_looks"), []);
+    // They go well in this run: a suspicion costs nothing.
+    assert_eq!(codes("full_starts_at_1"), [(Advice, Code::M008)]);
+    assert_eq!(codes("post_before_store"), [(Advice, Code::M003)]);
+    assert_eq!(codes("post_before_store_unlucky").first(), Some(&(Error, Code::M003)));
+    assert!(codes("spins_on_index").contains(&(Error, Code::H003)), "{:?}", codes("spins_on_index"));
+    assert!(codes("spins_on_index").iter().any(|(_, code)| *code == Code::M003));
+    assert!(codes("no_semaphore").iter().any(|(_, code)| *code == Code::M003));
 }
 
 #[test]

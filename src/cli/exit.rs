@@ -29,7 +29,7 @@ impl Exit {
     pub fn of(status: Status) -> Self {
         match status {
             Status::Pass => Self::Passed,
-            Status::Fail | Status::Skipped => Self::Failed,
+            Status::Fail | Status::Skipped | Status::Unexamined => Self::Failed,
             Status::Error => Self::Machine,
         }
     }

@@ -71,6 +71,7 @@ impl Progress {
                 Status::Fail if report.untouched => "not started",
                 Status::Fail => "fail",
                 Status::Skipped => "skipped",
+                Status::Unexamined => "not examined",
                 Status::Error => "error",
             };
             let (done, total, name) = (self.done, self.total, report.id.name());

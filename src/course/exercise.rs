@@ -116,12 +116,14 @@ fn hints_for_causes(
 }
 
 fn off(fields: Fields<'_, '_>) -> BTreeMap<Invariant, String> {
-    const INVARIANTS: [(&str, Invariant); 5] = [
+    const INVARIANTS: [(&str, Invariant); 7] = [
         ("zombie", Invariant::Zombie),
         ("orphan", Invariant::Orphan),
         ("leak", Invariant::Leak),
         ("deadlock", Invariant::Deadlock),
         ("crash", Invariant::Crash),
+        ("race", Invariant::Race),
+        ("busy_wait", Invariant::BusyWait),
     ];
     let reason = |(name, invariant)| Some((invariant, fields.optional(name)?.words()?));
     let off = INVARIANTS.into_iter().filter_map(reason).collect();

@@ -50,7 +50,15 @@ pub(crate) enum Source {
 
 /// All symptoms of a run: the expected trace's first, in the order of the run.
 pub(crate) fn symptoms(scene: &Scene<'_>) -> Vec<Symptom> {
-    let problems = otherwise_said(scene);
+    let mut problems = otherwise_said(scene);
+    // Of memory that was not looked at to the end nothing can be said to be missing.
+    let unexamined = scene.unexamined();
+    problems.retain(|problem| {
+        let of_memory = problem.step.as_deref().map(Step::parse).is_some_and(|step| {
+            matches!(step.verb, "store" | "load") || step.verb == "always:" && step.rest.starts_with("unread")
+        });
+        unexamined.is_empty() || !of_memory || scene.object_of(problem).is_some_and(|o| !unexamined.contains(&o))
+    });
     let mut symptoms: Vec<Symptom> = problems.into_iter().map(|problem| of_trace(scene, problem)).collect();
     symptoms.extend(scene.trace().iter().filter_map(|(id, event)| match &event.verb {
         Verb::Step { step, instead: Some(instead) } => Some(of_peer(scene, id, event.life, *step, instead)),
@@ -289,7 +297,11 @@ fn of_check(scene: &Scene<'_>, check: &CheckSpec, known: &[Symptom]) -> Option<S
         CheckKind::Memory { object, offset, scalar, value, at } if at == "end" => {
             let name = String::from_utf8(object.resolve(scene.case.values).ok()?).ok()?;
             let expected = value.resolve_value(scene.case.values).ok()?.as_int()?;
-            let saw = scene.object_named(&name).and_then(|object| last_value(scene, object, *offset, *scalar));
+            let object = scene.object_named(&name);
+            if object.is_some_and(|object| scene.unexamined().contains(&object)) {
+                return None;
+            }
+            let saw = object.and_then(|object| last_value(scene, object, *offset, *scalar));
             if saw == Some(expected) {
                 return None;
             }

@@ -18,6 +18,9 @@ pub struct Verdict {
     pub differs_at: Option<u32>,
     /// Required orders that held while nothing forced them; a replay with the first side held back would tell.
     pub unforced: Vec<Unforced>,
+    /// The memory of which not every access was looked at, by name. What rests on it did not pass.
+    #[serde(default)]
+    pub unexamined: Vec<String>,
     /// The run beside the expected one, in the order of the run, for the picture of lanes.
     pub lanes: Vec<LaneStep>,
 }
@@ -60,6 +63,8 @@ pub enum CheckStatus {
     Fail,
     /// A check that it needs failed.
     Skipped,
+    /// Nothing wrong was seen, and not all was looked at: the run accesses memory more often than the budget allows.
+    Unexamined,
     /// The grader or the machine failed; no statement about the learner.
     Error,
 }
@@ -103,10 +108,40 @@ pub struct Finding {
     /// others are what led to it.
     #[serde(default)]
     pub labels: Vec<Label>,
+    /// What happened, side by side, where that says more than the lanes of the whole run.
+    #[serde(default)]
+    pub columns: Option<Columns>,
+    /// Who waits for whom, where the run came to a stop.
+    #[serde(default)]
+    pub waits: Vec<WaitFor>,
     /// Where expected and seen bytes part, as a unified diff or two lines with a caret; empty where there is none.
     pub diff: String,
     /// Only true because nothing is left that could wake anybody, not because time ran out.
     pub proved: bool,
+}
+
+/// A few events side by side: a column for each process, and one for what stands in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Columns {
+    /// What each column shows: `parent`, `counter in memory`, `child`.
+    pub heads: Vec<String>,
+    /// From top to bottom in the order of the run; each has as many texts as there are heads, empty where nothing is.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// An edge of the wait-for graph: a process that is stuck, on what, and who could wake it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitFor {
+    /// Who waits.
+    pub who: String,
+    /// The call that it is stuck in, by its plain name: `read`.
+    pub call: String,
+    /// What it waits on: `request`; where that is no object, in words: `a signal`.
+    pub on: String,
+    /// Why it does not go on, and who alone could help: `full, only child can empty it`.
+    pub because: String,
+    /// Who could wake it; nobody where nothing is left that could.
+    pub whom: Vec<String>,
 }
 
 /// Something of the run, and what is to be said of it in a few words: `parent`, `the child still has this open`.

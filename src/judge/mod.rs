@@ -15,7 +15,7 @@ pub mod races;
 mod score;
 pub mod search;
 
-pub use finding::{CheckResult, CheckStatus, Finding, Label, Severity, Spot, Verdict};
+pub use finding::{CheckResult, CheckStatus, Columns, Finding, Label, Severity, Spot, Verdict, WaitFor};
 pub use matching::{Matching, Problem, ProblemKind, Unforced, Witness};
 pub use search::match_trace;
 
@@ -44,5 +44,6 @@ pub fn judge(case: &Case<'_>, matching: Matching) -> Verdict {
     let checks = score::score(&scene, &diagnosis);
     let findings = score::told(diagnosis, &checks);
     let differs_at = matching.problems.iter().map(|problem| problem.line).find(|line| *line > 0);
-    Verdict { checks, findings, differs_at, unforced: matching.unforced, lanes: matching.lanes }
+    let unexamined = scene.unexamined().iter().map(|object| scene.name(*object).to_owned()).collect();
+    Verdict { checks, findings, differs_at, unforced: matching.unforced, unexamined, lanes: matching.lanes }
 }

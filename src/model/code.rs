@@ -134,10 +134,15 @@ codes! {
     SharedMemory: {
         M001 "the mapping is private, so the store stays in one process", see [M010, P009];
         M002 "the object has no size", see [];
+        M003 "data race: nothing orders the two accesses", see [M004, M008];
+        M004 "one process overwrites the other's update", see [M003];
         M005 "the shared object is left behind", see [F008, Q001];
         M006 "wrong value at an offset", see [T005];
+        M007 "a pointer is stored in shared memory", see [M006];
+        M008 "the reader looks before the writer is ready", see [M003];
         M009 "the semaphore or lock is not shared between processes", see [M001, M010];
         M010 "mapped after the fork: each process has a mapping of its own", see [F011, M001];
+        M011 "waits for room while it holds the lock", see [H001];
     }
     Queues: {
         Q001 "the queue is left behind", see [F008, M005];
@@ -154,6 +159,7 @@ codes! {
     Hangs: {
         H001 "deadlock: every process waits for another", see [F001, F006, S005];
         H002 "the program never ends", see [H001];
+        H003 "busy wait where blocking is asked for", see [H002];
     }
     Trace: {
         T001 "a step is missing", see [T002];
@@ -270,8 +276,8 @@ mod tests {
         let written: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(
             written.join(" "),
-            "B001 P001 P002 P005 P006 P009 F001 F003 F005 F006 F008 F011 M001 M002 M005 M006 M009 M010 \
-             Q001 Q002 Q003 Q006 S001 S002 S005 S006 H001 H002 T001 T002 T003 T004 T005"
+            "B001 P001 P002 P005 P006 P009 F001 F003 F005 F006 F008 F011 M001 M002 M003 M004 M005 M006 \
+             M007 M008 M009 M010 M011 Q001 Q002 Q003 Q006 S001 S002 S005 S006 H001 H002 H003 T001 T002 T003 T004 T005"
         );
     }
 

@@ -66,6 +66,10 @@ pub enum Invariant {
     Deadlock,
     /// No process ends by a signal or a status that nobody asked for.
     Crash,
+    /// Whatever two processes do to the same bytes of shared memory is put in order by something.
+    Race,
+    /// No process looks again and again where it could wait.
+    BusyWait,
 }
 
 /// One way to run the program.

@@ -144,7 +144,9 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
             perhaps_luck.push((run.clone(), attempt.clone(), trace.clone(), verdict.clone()));
         }
         let mut turns = Vec::new();
-        if !passed
+        // What was not examined shows no failure that could be made shorter.
+        let failed = verdict.checks.iter().any(|check| check.status == Status::Fail);
+        if failed
             && !job.plan.to_the_end
             && let Some((shorter, its_verdict, its_turns)) = replay.shortest(&run, &attempt, &played.turns, &verdict)?
         {
@@ -152,12 +154,18 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
         }
         // The first run that fails is shown; where all pass, the first, with every advice that any gave.
         let report = ExerciseReport { turns, ..report_of(job, &run, &verdict, &trace) };
-        let better = shown.as_ref().is_none_or(|kept| kept.status == Status::Pass && !passed);
+        let unexamined = report.status == Status::Unexamined;
+        let better = shown.as_ref().is_none_or(|kept| match kept.status {
+            Status::Pass => !passed,
+            // Another run may show what is wrong.
+            Status::Unexamined => !passed && !unexamined,
+            _ => false,
+        });
         if better {
             seen.record = Some((context_of(&attempt, &run), trace));
         }
         show(&mut shown, report, better);
-        if !passed && !job.plan.to_the_end {
+        if !passed && !unexamined && !job.plan.to_the_end {
             break;
         }
     }

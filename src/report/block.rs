@@ -4,7 +4,7 @@
 //! why; what to do next.
 
 use super::style::{Tone, escape, width, wrap};
-use super::{ExerciseReport, FindingReport, Severity, Status, Style, picture, table};
+use super::{ExerciseReport, FindingReport, Severity, Status, Style, graph, picture, table};
 use crate::judge::matching::Mark;
 
 /// Where the values of the labels ` expected: `, `      saw: ` and `      why: ` begin.
@@ -18,6 +18,7 @@ pub(super) fn exercise(report: &ExerciseReport, style: &Style) -> String {
         Status::Fail if report.untouched => not_started(report, style, &mut lines),
         Status::Fail => failed(report, style, &mut lines),
         Status::Skipped => {}
+        Status::Unexamined => failed(report, style, &mut lines),
         Status::Error => {
             let problem = escape(report.problem.as_deref().unwrap_or("the grader failed"), false);
             lines.extend(wrapped(" ", &problem, style));
@@ -27,6 +28,20 @@ pub(super) fn exercise(report: &ExerciseReport, style: &Style) -> String {
                 style,
             ));
         }
+    }
+    if !report.unexamined.is_empty() {
+        let names = escape(&report.unexamined.join(", "), false);
+        lines.push(String::new());
+        lines.extend(wrapped(
+            "",
+            &format!("Not examined: {names} is accessed more often than the grader follows."),
+            style,
+        ));
+        lines.extend(wrapped(
+            "",
+            "What rests on it is neither right nor wrong; fewer accesses can be looked at.",
+            style,
+        ));
     }
     if !report.refused.is_empty() {
         let calls = escape(&report.refused.join(", "), false);
@@ -128,9 +143,16 @@ fn found(finding: &FindingReport, report: &ExerciseReport, style: &Style, lines:
         );
         lines.push("   |".to_owned());
     }
-    if finding.severity == Severity::Error && report.cause() == Some(finding) && !report.lanes.is_empty() {
+    if let Some(columns) = &finding.columns {
+        lines.push("   |".to_owned());
+        lines.extend(graph::columns(columns, style));
+    } else if finding.severity == Severity::Error && report.cause() == Some(finding) && !report.lanes.is_empty() {
         lines.push("   |".to_owned());
         lines.extend(picture::lanes(&report.lanes, style));
+    }
+    if !finding.waits.is_empty() {
+        lines.push(String::new());
+        lines.extend(graph::waits(&finding.waits, style));
     }
     if finding.expected.is_some() || finding.saw.is_some() || !finding.why.is_empty() {
         lines.push(String::new());
@@ -175,7 +197,7 @@ fn endnotes(finding: &FindingReport, report: &ExerciseReport, style: &Style, lin
         let mut stuck: Vec<&str> =
             report.lanes.iter().filter(|row| row.mark == Mark::Stuck).map(|row| row.lane.as_str()).collect();
         stuck.dedup();
-        let whom = match stuck.len() {
+        let whom = match stuck.len().max(finding.waits.len()) {
             1 => "it",
             2 => "either process",
             _ => "any of them",

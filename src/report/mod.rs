@@ -4,6 +4,7 @@
 //! nothing of the machine. What a learner wrote is never trusted here: control characters are shown, not sent.
 
 mod block;
+mod graph;
 mod json;
 pub mod lanes;
 mod picture;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::matching::LaneStep;
 pub use crate::judge::{CheckResult, CheckStatus as Status, Severity};
-use crate::judge::{Finding, Verdict};
+use crate::judge::{Columns, Finding, Verdict, WaitFor};
 use crate::model::{CheckId, Code, Exercise, ExerciseId, Turn};
 pub use json::to_json;
 pub use style::Style;
@@ -100,6 +101,9 @@ pub struct ExerciseReport {
     /// Calls that the program made and the box denies (`ptrace`, `unshare`), by name.
     #[serde(default)]
     pub refused: Vec<String>,
+    /// The memory of which not every access was looked at.
+    #[serde(default)]
+    pub unexamined: Vec<String>,
     /// The shown run beside the expected one.
     #[serde(default)]
     pub lanes: Vec<LaneStep>,
@@ -133,6 +137,12 @@ pub struct FindingReport {
     /// Other lines that matter.
     #[serde(default)]
     pub also: Vec<Note>,
+    /// A few accesses to memory side by side.
+    #[serde(default)]
+    pub columns: Option<Columns>,
+    /// Who waits for whom.
+    #[serde(default)]
+    pub waits: Vec<WaitFor>,
     /// Where expected and seen bytes part.
     #[serde(default)]
     pub diff: String,
@@ -168,7 +178,7 @@ impl Report {
         let any = |status| self.exercises.iter().any(|exercise| exercise.status == status);
         match () {
             () if any(Status::Error) => Status::Error,
-            () if any(Status::Fail) || any(Status::Skipped) => Status::Fail,
+            () if [Status::Fail, Status::Skipped, Status::Unexamined].into_iter().any(any) => Status::Fail,
             () => Status::Pass,
         }
     }
@@ -183,6 +193,11 @@ impl ExerciseReport {
         if verdict.checks.iter().any(|check| check.status == Status::Error) {
             report.status = Status::Error;
         }
+        let any = |status| verdict.checks.iter().any(|check| check.status == status);
+        if report.status == Status::Fail && any(Status::Unexamined) && !any(Status::Fail) {
+            report.status = Status::Unexamined;
+        }
+        report.unexamined.clone_from(&verdict.unexamined);
         report.points = verdict.checks.iter().map(|check| check.points).sum();
         report.checks.clone_from(&verdict.checks);
         report.findings = verdict.findings.iter().map(|finding| FindingReport::of(finding, source)).collect();
@@ -234,6 +249,7 @@ impl ExerciseReport {
             next: None,
             problem: None,
             refused: Vec::new(),
+            unexamined: Vec::new(),
             lanes: Vec::new(),
         }
     }
@@ -292,6 +308,8 @@ impl FindingReport {
                 .iter()
                 .map(|(site, text)| Note { file: shown(&site.file), line: site.line, text: text.clone() })
                 .collect(),
+            columns: finding.columns.clone(),
+            waits: finding.waits.clone(),
             diff: finding.diff.clone(),
             text: String::new(),
             proved: finding.proved,
@@ -319,6 +337,8 @@ impl FindingReport {
             saw: None,
             why: Vec::new(),
             also: Vec::new(),
+            columns: None,
+            waits: Vec::new(),
             diff: String::new(),
             text: String::new(),
             proved: false,

@@ -40,6 +40,7 @@ pub(super) fn standing(exercise: &ExerciseReport) -> (&'static str, Tone) {
         Status::Fail if exercise.untouched => ("NOT STARTED", Tone::Note),
         Status::Fail => ("NOT YET", Tone::Open),
         Status::Skipped => ("SKIPPED", Tone::Note),
+        Status::Unexamined => ("NOT EXAMINED", Tone::Open),
         Status::Error => ("NOT GRADED", Tone::Bad),
     }
 }

@@ -8,10 +8,12 @@ mod pipes;
 mod processes;
 mod properties;
 mod queues;
+mod races;
 mod reports;
 mod run;
 mod scores;
 mod signals;
+mod waits;
 
 use ipc_grade::judge::{Severity, Verdict};
 use ipc_grade::model::Code;

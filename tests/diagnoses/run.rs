@@ -146,6 +146,50 @@ impl Run {
         self.did(life, Verb::Store { object, offset, bytes: bytes.into(), atomic: false, before: None, pointer: false })
     }
 
+    /// A number is stored, as one access.
+    pub(crate) fn stores(&mut self, life: LifeId, object: ObjectId, offset: u64, value: u32) -> EventId {
+        let before = Some(self.stands(object, offset).to_ne_bytes().as_slice().into());
+        let bytes = value.to_ne_bytes().as_slice().into();
+        self.did(life, Verb::Store { object, offset, bytes, atomic: false, before, pointer: false })
+    }
+
+    /// A number is looked at: what the last store left there.
+    pub(crate) fn loads(&mut self, life: LifeId, object: ObjectId, offset: u64) -> EventId {
+        let value = self.stands(object, offset);
+        let seen = self.trace.iter().filter(|(_, event)| stores_at(&event.verb, object, offset)).last();
+        let seen: Vec<EventId> = seen.map(|(id, _)| id).into_iter().collect();
+        let bytes = value.to_ne_bytes().as_slice().into();
+        let id = self.did(life, Verb::Load { object, offset, bytes, atomic: false });
+        self.trace.events[id.index()].reads_from = seen;
+        id
+    }
+
+    fn stands(&self, object: ObjectId, offset: u64) -> u32 {
+        let stores = self.trace.events.iter().filter(|event| stores_at(&event.verb, object, offset));
+        let bytes = stores.last().and_then(|event| match &event.verb {
+            Verb::Store { bytes, .. } => bytes.0.as_slice().try_into().ok(),
+            _ => None,
+        });
+        u32::from_ne_bytes(bytes.unwrap_or_default())
+    }
+
+    pub(crate) fn acquires(&mut self, life: LifeId, object: ObjectId, after: Option<EventId>) -> EventId {
+        let id = self.did(life, Verb::Acquire { object });
+        self.trace.events[id.index()].causes = after.into_iter().collect();
+        id
+    }
+
+    pub(crate) fn releases(&mut self, life: LifeId, object: ObjectId) -> EventId {
+        self.did(life, Verb::Release { object })
+    }
+
+    /// A semaphore or lock in memory.
+    pub(crate) fn sets_up(&mut self, life: LifeId, kind: ObjectKind, name: &str, value: u32, shared: bool) -> ObjectId {
+        let object = self.object(name, kind, Some(life));
+        self.did(life, Verb::Init { object, value, shared });
+        object
+    }
+
     pub(crate) fn fails(&mut self, life: LifeId, call: &str, errno: &str, object: Option<ObjectId>) -> EventId {
         self.did(life, Verb::Failed { call: call.to_owned(), errno: errno.to_owned(), object })
     }
@@ -190,6 +234,10 @@ impl Run {
     pub(crate) fn limit(&mut self, limit: &str, figure: &str, life: LifeId) {
         self.trace.end = RunEnd::Limit { limit: limit.to_owned(), figure: figure.to_owned(), life: Some(life) };
     }
+}
+
+fn stores_at(verb: &Verb, wanted: ObjectId, at: u64) -> bool {
+    matches!(verb, Verb::Store { object, offset, .. } if *object == wanted && *offset == at)
 }
 
 pub(crate) fn site(line: u32) -> Site {

@@ -1,17 +1,18 @@
 //! H: the program did not come to its end, and nothing better explains it.
 
 use super::steps::Step;
-use super::words::list;
+use super::waits::{Edge, cycle, graph, masked, with_graph};
+use super::words::{list, plural};
 use super::{Cause, Effect, Scene};
 use crate::judge::ProblemKind;
 use crate::model::{Code, Invariant};
-use crate::trace::{ObjectKind, RunEnd, Wait};
+use crate::trace::{Holder, LifeId, ObjectKind, RunEnd, Verb, Wait};
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     match &scene.trace().end {
         RunEnd::Finished => None,
-        RunEnd::Deadlock { waits } => deadlock(scene, waits, true),
-        RunEnd::AllBlocked { waits } => deadlock(scene, waits, false),
+        RunEnd::Deadlock { .. } => deadlock(scene, true),
+        RunEnd::AllBlocked { .. } => deadlock(scene, false),
         RunEnd::Limit { limit, figure, life } => {
             let who = life.filter(|life| scene.is_learner(*life)).map(|life| scene.who(life));
             Some(over_the_limit(scene, limit, figure, &who.unwrap_or_else(|| "the program".to_owned())))
@@ -22,25 +23,13 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
 }
 
 /// H001: all wait.
-fn deadlock(scene: &Scene<'_>, waits: &[Wait], proved: bool) -> Option<Cause> {
+fn deadlock(scene: &Scene<'_>, proved: bool) -> Option<Cause> {
     if !scene.holds(Invariant::Deadlock) {
         return None;
     }
-    // A process that waits in several threads is one that waits; the learner's come first.
-    let mut stuck: Vec<&Wait> = Vec::new();
-    for wait in waits {
-        if !stuck.iter().any(|other| other.life == wait.life) {
-            stuck.push(wait);
-        }
-    }
-    stuck.sort_by_key(|wait| !scene.is_learner(wait.life));
-    let names: Vec<String> = stuck.iter().map(|wait| scene.who(wait.life)).collect();
-    let message = match (proved, names.as_slice()) {
-        (false, _) => format!("all blocked: {} wait{}", list(&names), if names.len() == 1 { "s" } else { "" }),
-        (true, [one]) => format!("deadlock: {one} waits, and nothing can wake it"),
-        (true, [_, _]) => format!("deadlock: {} wait for each other", list(&names)),
-        (true, _) => format!("deadlock: {} all wait, and nothing can wake one of them", list(&names)),
-    };
+    let edges = graph(scene);
+    let stuck: Vec<&Wait> = edges.iter().map(|edge| edge.wait).collect();
+    let message = headline(scene, &edges, proved);
     let waiting: Vec<String> =
         stuck.iter().map(|wait| format!("{} {}", scene.who(wait.life), waits_for(scene, wait))).collect();
     let mut cause = Cause::at_the_end(Code::H001, scene.clean(), message)
@@ -64,7 +53,31 @@ fn deadlock(scene: &Scene<'_>, waits: &[Wait], proved: bool) -> Option<Cause> {
     if !proved {
         cause = cause.why("only somebody outside the run could wake them.");
     }
-    Some(cause)
+    Some(with_graph(scene, cause))
+}
+
+/// Who waits: those of a circle; where there is none, those that nobody is left for, since all others wait for them.
+fn headline(scene: &Scene<'_>, edges: &[Edge<'_>], proved: bool) -> String {
+    let names = |lives: &[LifeId]| lives.iter().map(|life| scene.who(*life)).collect::<Vec<String>>();
+    let all: Vec<LifeId> = edges.iter().map(|edge| edge.wait.life).collect();
+    if !proved {
+        return format!("all blocked: {} wait{}", list(&names(&all)), if all.len() == 1 { "s" } else { "" });
+    }
+    let circle = cycle(scene);
+    match names(&circle).as_slice() {
+        [] => {}
+        [one] => return format!("deadlock: {one} waits for what only it could do itself"),
+        both @ [_, _] => return format!("deadlock: {} wait for each other", list(both)),
+        several => return format!("deadlock: {} wait in a circle", list(several)),
+    }
+    let for_nobody = edges.iter().filter(|edge| !edge.whom.iter().any(|life| all.contains(life)));
+    let roots: Vec<LifeId> = for_nobody.map(|edge| edge.wait.life).collect();
+    let learner: Vec<LifeId> = roots.iter().copied().filter(|life| scene.is_learner(*life)).collect();
+    let roots = if learner.is_empty() { roots } else { learner };
+    match names(&roots).as_slice() {
+        [one] => format!("deadlock: {one} waits, and nothing can wake it"),
+        several => format!("deadlock: {} wait, and nothing can wake one of them", list(several)),
+    }
 }
 
 fn is_stuck(scene: &Scene<'_>, wait: &Wait) -> String {
@@ -83,6 +96,8 @@ fn next_step(scene: &Scene<'_>) -> Option<String> {
 fn waits_for(scene: &Scene<'_>, wait: &Wait) -> String {
     let name = wait.object.map(|object| match scene.trace().object(object).kind {
         ObjectKind::Pipe | ObjectKind::Socket => format!("the pipe {}", scene.name(object)),
+        ObjectKind::Semaphore => format!("the semaphore {}", scene.name(object)),
+        ObjectKind::Lock => format!("the lock {}", scene.name(object)),
         _ => scene.name(object).to_owned(),
     });
     let name = name.as_deref().unwrap_or("somebody");
@@ -112,12 +127,38 @@ fn only(scene: &Scene<'_>, wait: &Wait, who: &str) -> Option<String> {
     let name = wait.object.map_or("it", |object| scene.name(object));
     match wait.call.as_str() {
         "wait" | "when" | "vfork" => None,
+        "sigsuspend" | "pause" if let Some(signal) = masked(scene, wait.life) => {
+            Some(format!("SIG{signal} has come, but {who} masks it while it waits."))
+        }
+        "acquire" if graph(scene).iter().any(|edge| edge.wait.life == wait.life && edge.whom.is_empty()) => {
+            Some(format!("nobody is left that could release {name}."))
+        }
+        "acquire" => None,
+        _ if wait.holders.is_empty() && !scene.proved() => None,
         _ if wait.holders.is_empty() => Some(format!("nobody is left that could wake {who}.")),
-        "read" => Some(format!("only {holders} {has} a write end of {name} open.")),
-        "write" => Some(format!("only {holders} {has} a read end of {name} open.")),
-        "receive" | "send" => Some(format!("only {holders} {has} {name} open too.")),
+        "read" => Some(format!("only {holders} {has} a write end of {name} open{}.", since(scene, &wait.holders))),
+        "write" => Some(format!("only {holders} {has} a read end of {name} open{}.", since(scene, &wait.holders))),
+        "receive" | "send" => Some(format!("only {holders} {has} {name} open too{}.", since(scene, &wait.holders))),
         _ => Some(format!("only {holders} could wake {who}.")),
     }
+}
+
+/// By how many descriptors a holder has an end open, and since when, where there is one holder and that is known.
+fn since(scene: &Scene<'_>, holders: &[Holder]) -> String {
+    let [Holder { descriptors, since, .. }] = holders else { return String::new() };
+    let by = if *descriptors > 1 {
+        format!(", by {descriptors} descriptor{}", plural(*descriptors as usize))
+    } else {
+        String::new()
+    };
+    let event = since.map(|since| (scene.line(since), &scene.trace().event(since).verb));
+    let since = match event {
+        Some((line, Verb::Fork { .. })) => format!(", since its fork{line}"),
+        Some((line, Verb::Open { .. })) => format!(", since it opened it{line}"),
+        Some((line, Verb::Create { .. })) => format!(", since it made it{line}"),
+        _ => String::new(),
+    };
+    format!("{by}{since}")
 }
 
 /// H002: the run was ended at a limit. Limits other than of time and steps have no code of their own yet.

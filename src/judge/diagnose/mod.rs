@@ -12,14 +12,18 @@
 mod detour;
 mod hangs;
 mod leaks;
+mod locks;
 mod memory;
 mod pipes;
 mod processes;
 mod queues;
+mod races;
 mod scene;
 mod signals;
+mod spins;
 pub(crate) mod steps;
 mod trace;
+mod waits;
 mod words;
 
 use std::collections::BTreeSet;
@@ -51,6 +55,8 @@ pub(crate) struct Cause {
     hangs: bool,
     /// It may itself be no more than what a crash left.
     after_crash: bool,
+    /// It need not have done any harm: an error only where something went wrong that nothing surer explains.
+    suspicion: bool,
     /// Where in the run it happened.
     at: EventId,
 }
@@ -80,10 +86,13 @@ impl Cause {
             place: None,
             also: Vec::new(),
             labels: Vec::new(),
+            columns: None,
+            waits: Vec::new(),
             diff: String::new(),
             proved: false,
         };
-        Self { finding, effect: Effect::Spoils, explains: BTreeSet::new(), hangs: false, after_crash: false, at }
+        let (explains, effect) = (BTreeSet::new(), Effect::Spoils);
+        Self { finding, effect, explains, hangs: false, after_crash: false, suspicion: false, at }
     }
 
     /// At the end of the run.
@@ -166,6 +175,12 @@ impl Cause {
         self
     }
 
+    /// It need not have done any harm in this run.
+    fn suspicion(mut self) -> Self {
+        self.suspicion = true;
+        self
+    }
+
     fn is_error(&self) -> bool {
         self.finding.severity == Severity::Error
     }
@@ -178,6 +193,9 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
         pipes::causes,
         detour::causes,
         memory::causes,
+        races::causes,
+        locks::causes,
+        spins::causes,
         queues::causes,
         signals::causes,
         leaks::causes,
@@ -185,6 +203,7 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
     let mut causes: Vec<Cause> = families.iter().flat_map(|family| family(scene)).collect();
     let all = causes.clone();
     causes.retain(|cause| !all.iter().any(|other| follows(cause, other)));
+    acquit(scene, &mut causes);
 
     if !causes.iter().any(|cause| cause.is_error() && cause.hangs) {
         causes.extend(hangs::causes(scene));
@@ -204,16 +223,32 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
     if causes.iter().any(|cause| cause.is_error() && cause.effect != Effect::Leaves) {
         causes.retain(|cause| !cause.after_crash);
     }
-    causes.extend(trace::luck(scene));
+    let race = causes.iter_mut().find(|cause| matches!(cause.finding.code, Code::M003 | Code::M004 | Code::M008));
+    let lucky = trace::luck(scene, race);
+    causes.extend(lucky);
 
     // Stable: where all else is equal, the order in which the causes were found.
     causes.sort_by_key(|cause| (cause.finding.severity, cause.finding.code.family().rank(), cause.effect, cause.at));
     Diagnosis { findings: causes.into_iter().map(|cause| cause.finding).collect(), paid }
 }
 
+/// Makes advice of suspicions that nothing is left for: where nothing went wrong, or a surer cause explains what did.
+fn acquit(scene: &Scene<'_>, causes: &mut [Cause]) {
+    let sure = || causes.iter().filter(|cause| cause.is_error() && !cause.suspicion);
+    let explained: BTreeSet<usize> = sure().flat_map(|cause| cause.explains.iter().copied()).collect();
+    let hang = !scene.came_to_its_end() && !sure().any(|cause| cause.hangs);
+    for cause in causes.iter_mut().filter(|cause| cause.suspicion) {
+        cause.explains = &cause.explains - &explained;
+        cause.hangs &= hang;
+        if cause.explains.is_empty() && !cause.hangs {
+            cause.finding.severity = Severity::Advice;
+        }
+    }
+}
+
 /// Whether a cause is no more than a consequence of another.
 fn follows(cause: &Cause, from: &Cause) -> bool {
-    use Code::{F001, F003, F005, F006, F011, M001, M010, P002, P006, P009, S005};
+    use Code::{F001, F003, F005, F006, F011, H003, M001, M003, M004, M007, M008, M009, M010, P002, P006, P009, S005};
     if !from.is_error() {
         return false;
     }
@@ -225,6 +260,10 @@ fn follows(cause: &Cause, from: &Cause) -> bool {
         (F005, F011 | P002 | P009) => true,
         // A private mapping is the nearer reason.
         (M010, M001) => true,
+        // Memory that is not shared at all is a nearer reason than what is stored in it or how.
+        (M003 | M004 | M007 | M008, M001 | M010) => true,
+        // What a lock that does not lock protects is not protected.
+        (M003 | M004 | M008 | H003, M009) => true,
         // Who waits at the end waits for what an earlier mishap has kept away.
         (F001 | F006 | S005, _) => from.effect == Effect::Stops && from.at < cause.at,
         _ => false,

@@ -1,14 +1,17 @@
 //! A case and its matching, with the questions that every diagnosis asks of them.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use super::super::check::{self, Symptom};
+use super::super::races::Races;
 use super::super::{Case, Matching, Problem, ProblemKind};
 use super::steps::{Step, whom};
 use crate::model::peer::Action;
 use crate::model::{CheckId, CheckKind, Invariant, Signal};
 use crate::trace::{
-    Ending, Event, EventId, Life, LifeId, LifeKind, Object, ObjectId, ObjectKind, RunEnd, Site, Trace, Verb, Wait,
+    Ending, Event, EventId, Life, LifeId, LifeKind, Object, ObjectId, ObjectKind, Order, RunEnd, Site, Trace, Verb,
+    Wait,
 };
 
 /// What the diagnoses look at.
@@ -19,17 +22,47 @@ pub(crate) struct Scene<'a> {
     pub(crate) matching: &'a Matching,
     /// All that is not as it should be, with the check that it belongs to.
     pub(crate) symptoms: Vec<Symptom>,
+    order: OnceCell<Order>,
+    races: OnceCell<Races>,
 }
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(case: Case<'a>, matching: &'a Matching) -> Self {
-        let mut scene = Self { case, matching, symptoms: Vec::new() };
+        let (order, races) = (OnceCell::new(), OnceCell::new());
+        let mut scene = Self { case, matching, symptoms: Vec::new(), order, races };
         scene.symptoms = check::symptoms(&scene);
         scene
     }
 
     pub(crate) fn trace(&self) -> &'a Trace {
         self.case.trace
+    }
+
+    /// What must have come before what.
+    pub(crate) fn order(&self) -> &Order {
+        self.order.get_or_init(|| Order::of(self.trace()))
+    }
+
+    /// The races and lost updates of the run.
+    pub(crate) fn races(&self) -> &Races {
+        self.races.get_or_init(|| Races::of(self.trace(), self.order()))
+    }
+
+    /// The memory of which not every access was looked at.
+    pub(crate) fn unexamined(&self) -> Vec<ObjectId> {
+        let mut objects: Vec<ObjectId> = Vec::new();
+        for event in &self.trace().events {
+            match event.verb {
+                Verb::Unexamined { object } if !objects.contains(&object) => objects.push(object),
+                _ => {}
+            }
+        }
+        objects
+    }
+
+    /// Whether all of the learner's processes ended, and no limit did it.
+    pub(crate) fn came_to_its_end(&self) -> bool {
+        self.trace().end == RunEnd::Finished
     }
 
     /// Whether something went wrong that the learner can see; without it a suspicion stays advice.
@@ -109,7 +142,12 @@ impl<'a> Scene<'a> {
             ObjectKind::Stdin => "stdin",
             ObjectKind::Stdout => "stdout",
             ObjectKind::Stderr => "stderr",
-            ObjectKind::Pipe | ObjectKind::Socket | ObjectKind::SharedMapping | ObjectKind::Memfd => {
+            ObjectKind::Pipe
+            | ObjectKind::Socket
+            | ObjectKind::SharedMapping
+            | ObjectKind::Memfd
+            | ObjectKind::Semaphore
+            | ObjectKind::Lock => {
                 self.matching.objects.iter().find(|(_, o)| **o == object).map_or(name.as_str(), |(alias, _)| alias)
             }
             _ => name,

@@ -6,7 +6,7 @@ use super::steps::{Step, did, ends};
 use super::words::{pair, plural, short};
 use super::{Cause, Scene};
 use crate::judge::check::{Source, Symptom};
-use crate::judge::{Problem, ProblemKind, Witness};
+use crate::judge::{Problem, ProblemKind, Severity, Witness};
 use crate::model::{CheckKind, Code};
 use crate::trace::{EventId, LifeId, ObjectId, Verb};
 
@@ -68,10 +68,23 @@ pub(super) fn differences(scene: &Scene<'_>, left: &BTreeSet<usize>) -> Vec<Caus
 
 /// T004: an order that held while nothing forced it, and a run in which it came the other way round. Without such a run
 /// it is no finding, and where that run goes well otherwise it is advice.
-pub(super) fn luck(scene: &Scene<'_>) -> Vec<Cause> {
+///
+/// That a value was seen while nothing put its store first is the luck that a race tells of: a run in which it goes wrong
+/// makes an error of the race, and is no second finding.
+pub(super) fn luck(scene: &Scene<'_>, mut race: Option<&mut Cause>) -> Vec<Cause> {
     let mut told: Vec<Cause> = Vec::new();
     for unforced in &scene.matching.unforced {
         let Some(witness) = &unforced.witness else { continue };
+        let of_memory = Step::parse(&unforced.first).verb == "store" && Step::parse(&unforced.second).verb == "load";
+        if let Some(race) = race.as_deref_mut().filter(|_| of_memory) {
+            if let Witness::GoesWrong(message) = witness
+                && !race.is_error()
+            {
+                race.finding.severity = Severity::Error;
+                race.finding.why.push(format!("with the store held back: {message}."));
+            }
+            continue;
+        }
         let by = |event: EventId, step: &str| {
             format!("{} {}", scene.who(scene.trace().event(event).life), Step::parse(step).predicate())
         };

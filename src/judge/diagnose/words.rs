@@ -89,6 +89,19 @@ pub(crate) fn list<T: AsRef<str>>(items: &[T]) -> String {
     }
 }
 
+/// What stands in a few bytes of memory: a number where they can be one, else the bytes.
+pub(crate) fn held(bytes: &[u8]) -> String {
+    let mut wide = [0; 8];
+    match bytes.len() {
+        1 | 2 | 4 | 8 => {
+            let place = if cfg!(target_endian = "little") { 0 } else { 8 - bytes.len() };
+            wide[place..place + bytes.len()].copy_from_slice(bytes);
+            u64::from_ne_bytes(wide).to_string()
+        }
+        _ => short(bytes),
+    }
+}
+
 /// `s` unless there is one.
 pub(crate) fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }

@@ -14,7 +14,7 @@ use super::text;
 use crate::judge::matching::{Mark, Problem, ProblemKind};
 use crate::model::{RoleName, Value};
 use crate::pattern::ast::Maker;
-use crate::trace::{Ending, EventId, LifeId, ObjectId, ObjectKind, Verb};
+use crate::trace::{Ending, Event, EventId, LifeId, ObjectId, ObjectKind, Verb};
 
 /// From an atom's first event to its last.
 pub(super) type Extent = (EventId, EventId);
@@ -412,7 +412,9 @@ impl<'a> Assignment<'a> {
             Some((_, object)) => *object,
             None => None,
         };
-        let own = self.facts.trace.iter().filter(|(_, event)| self.cast.principal(event.life) == life);
+        let event = |id: &EventId| (*id, self.facts.trace.event(*id));
+        let is_own = |(_, event): &(EventId, &Event)| self.cast.principal(event.life) == life;
+        let own = self.facts.others.iter().map(event).filter(is_own);
         match effect {
             Effect::Stderr(texts) => {
                 let written = object.and_then(|object| self.facts.bytes.get(&(object, Way::In)));
@@ -424,7 +426,11 @@ impl<'a> Assignment<'a> {
             }
             Effect::Store(place, wanted) | Effect::Load(place, wanted) => {
                 let stores = matches!(effect, Effect::Store(..));
-                return memory::touches(own, object, stores, *place, wanted);
+                let Some(accesses) = object.and_then(|object| self.facts.accesses.get(&(object, stores))) else {
+                    return Domain::new();
+                };
+                let stretch = |thread, event| self.facts.stretch(thread, event);
+                return memory::touches(accesses.iter().map(event).filter(is_own), stretch, *place, wanted);
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::trace::{EventId, LifeId, LifeKind, ObjectId, ObjectKind, Order, Trace, Verb};
+use crate::trace::{EventId, LifeId, LifeKind, ObjectId, ObjectKind, Order, ThreadId, Trace, Verb};
 
 /// In or out of an object, as its user sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,12 @@ pub(super) struct Facts<'a> {
     pub(super) bytes: BTreeMap<(ObjectId, Way), Vec<EventId>>,
     /// Events that carried a message.
     pub(super) messages: BTreeMap<(ObjectId, Way), Vec<EventId>>,
+    /// Accesses to shared memory, by object and whether they store; those of peers left out.
+    pub(super) accesses: BTreeMap<(ObjectId, bool), Vec<EventId>>,
+    /// All other events, the accesses being so many.
+    pub(super) others: Vec<EventId>,
+    /// These by thread.
+    others_of: HashMap<ThreadId, Vec<EventId>>,
     streams: RefCell<HashMap<Vec<EventId>, Rc<Stream>>>,
 }
 
@@ -42,9 +48,25 @@ impl<'a> Facts<'a> {
             ends: vec![Vec::new(); trace.lives.len()],
             bytes: BTreeMap::new(),
             messages: BTreeMap::new(),
+            accesses: BTreeMap::new(),
+            others: Vec::new(),
+            others_of: HashMap::new(),
             streams: RefCell::default(),
         };
         for (id, event) in trace.iter() {
+            match &event.verb {
+                Verb::Store { object, .. } | Verb::Load { object, .. } => {
+                    if trace.life(event.life).kind == LifeKind::Learner {
+                        let stores = matches!(event.verb, Verb::Store { .. });
+                        facts.accesses.entry((*object, stores)).or_default().push(id);
+                    }
+                    continue;
+                }
+                _ => {
+                    facts.others.push(id);
+                    facts.others_of.entry(event.thread).or_default().push(id);
+                }
+            }
             match &event.verb {
                 Verb::Fork { child } => facts.forked[child.index()] = Some(id),
                 Verb::Reaped { child, .. } => facts.reaped[child.index()].push(id),
@@ -61,6 +83,11 @@ impl<'a> Facts<'a> {
             }
         }
         facts
+    }
+
+    /// How many events other than accesses a thread had before this one.
+    pub(super) fn stretch(&self, thread: ThreadId, event: EventId) -> usize {
+        self.others_of.get(&thread).map_or(0, |others| others.partition_point(|other| *other < event))
     }
 
     pub(super) fn is_learner(&self, life: LifeId) -> bool {

@@ -12,8 +12,10 @@ use crate::trace::{Ending, EventId, LifeId, ObjectId, ObjectKind, RunEnd, Verb, 
 pub(super) fn rows(assignment: &Assignment<'_>) -> Vec<LaneStep> {
     let several = assignment.objects.values().flatten().count() > 1;
     let family = assignment.facts.learners().count() > 2;
-    let mut rows =
-        Rows { assignment, several, family, rows: Vec::new(), of_event: BTreeMap::new(), open: BTreeMap::new() };
+    let accesses = &assignment.facts.accesses;
+    let many = accesses.values().map(Vec::len).sum::<usize>() > ACCESSES_SHOWN;
+    let (of_event, open) = (BTreeMap::new(), BTreeMap::new());
+    let mut rows = Rows { assignment, several, family, many, rows: Vec::new(), of_event, open };
     for (id, _) in assignment.facts.trace.iter() {
         rows.event(id);
     }
@@ -21,6 +23,9 @@ pub(super) fn rows(assignment: &Assignment<'_>) -> Vec<LaneStep> {
     rows.missing();
     rows.rows.into_iter().map(|row| row.step).collect()
 }
+
+/// With more accesses to memory than this only those are shown that a step accounts for.
+const ACCESSES_SHOWN: usize = 64;
 
 struct Row {
     step: LaneStep,
@@ -34,6 +39,8 @@ struct Rows<'r, 'a> {
     several: bool,
     /// There are several children, so that each wait must say for whom.
     family: bool,
+    /// There are more accesses to memory than a picture can hold.
+    many: bool,
     rows: Vec<Row>,
     /// The row of each event that has one.
     of_event: BTreeMap<EventId, usize>,
@@ -128,6 +135,12 @@ impl<'a> Rows<'_, 'a> {
             }
             Verb::Create { object } => Some(format!("make {}", self.name(*object))),
             Verb::Unlink { object } => Some(format!("unlink {}", self.name(*object))),
+            // Of many accesses those are of interest that the lanes ask for, or that are wrong.
+            Verb::Acquire { .. } | Verb::Release { .. } | Verb::Store { .. } | Verb::Load { .. }
+                if self.many && self.mark(id) == Mark::Free =>
+            {
+                None
+            }
             Verb::Acquire { object } => Some(format!("acquire {}", self.name(*object))),
             Verb::Release { object } => Some(format!("release {}", self.name(*object))),
             Verb::Store { object, offset, bytes, .. } => Some(self.access("store", *object, *offset, &bytes.0)),

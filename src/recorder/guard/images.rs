@@ -82,11 +82,13 @@ impl Images {
         // one for the processor, and the slow ways of what synchronises.
         let chosen = self.parts.iter().flat_map(|part| {
             let bias = part.bias();
-            part.functions.slots.iter().filter_map(move |(slot, class)| {
-                Some((memory::read_u64(tid, bias?.wrapping_add(*slot))?, *class))
-            })
+            part.functions
+                .slots
+                .iter()
+                .filter_map(move |(slot, class)| Some((memory::read_u64(tid, bias?.wrapping_add(*slot))?, *class)))
         });
-        let nearest = chosen.filter(|(start, _)| (*start..start + LONGEST).contains(&at)).max_by_key(|(start, _)| *start);
+        let nearest =
+            chosen.filter(|(start, _)| (*start..start + LONGEST).contains(&at)).max_by_key(|(start, _)| *start);
         nearest.map_or(Class::Atomic, |(_, class)| class)
     }
 

@@ -15,7 +15,10 @@ pub fn programs() -> Vec<Program> {
         ring("extra_lock", Verdict::Accepted, || producer_consumer(ObjectKind::Semaphore, Access::Locked)),
         ring("batch", Verdict::Accepted, batch),
         ring("main_forks_both", Verdict::Accepted, main_forks_both),
+        ring("every_access", Verdict::Accepted, || every_access(1)),
+        ring("every_access_many_looks", Verdict::Accepted, || every_access(200)),
         ring("no_semaphore", Verdict::Missing, no_semaphore),
+        ring("spins_on_index", Verdict::Missing, spins_on_index),
         ring("full_starts_at_1", Verdict::Unforced, full_starts_at_1),
         ring("post_before_store", Verdict::Unforced, || post_before_store(true)),
         ring("post_before_store_unlucky", Verdict::Missing, || post_before_store(false)),
@@ -142,6 +145,72 @@ fn main_forks_both() -> Trace {
     run.exit(consumer, 0);
     run.wait(main, producer);
     run.wait(main, consumer);
+    run.exit(main, 0);
+    run.finish()
+}
+
+/// What a recorder tells that sees every access: indices in the segment, looked at and stored under a mutex, a value
+/// that is looked at before it is stored over, slots that are copied as a whole and looked at again and again, a number
+/// of all that is kept by an atomic.
+fn every_access(looks: usize) -> Trace {
+    let (mut run, main) = Run::new();
+    let ring = run.make(main, ObjectKind::SharedMapping, "main.map1");
+    run.make(main, ObjectKind::SharedMapping, "main.map2");
+    let semaphores = ["main.sem1", "main.sem2"].map(|name| run.object(ObjectKind::Semaphore, name));
+    let [empty, full] = semaphores;
+    run.init(main, empty, 2);
+    run.init(main, full, 0);
+    let lock = run.semaphore(main, ObjectKind::Lock, "main.lock1", 1);
+    run.store(main, ring, 0, &[0; 16]);
+    let child = run.fork(main);
+    for (index, item) in ITEMS.iter().enumerate() {
+        let at = place(index);
+        run.acquire(main, empty);
+        run.acquire(main, lock);
+        run.load(main, ring, 0, 4);
+        run.load(main, ring, at, 8);
+        run.store(main, ring, at, &item.to_ne_bytes());
+        run.load(main, ring, 0, 4);
+        run.store(main, ring, 0, &(index as u32 + 1).to_ne_bytes());
+        run.release(main, lock);
+        run.fetch_add(main, ring, 64, 1);
+        run.release(main, full);
+        run.acquire(child, full);
+        run.acquire(child, lock);
+        run.load(child, ring, 4, 4);
+        for _ in 0..looks {
+            run.load(child, ring, BASE, 16);
+        }
+        run.load(child, ring, at, 8);
+        run.store(child, ring, 4, &(index as u32 + 1).to_ne_bytes());
+        run.release(child, lock);
+        run.fetch_add(child, ring, 64, 1);
+        run.release(child, empty);
+    }
+    print_sum(&mut run, child);
+    run.exit(child, 0);
+    run.wait(main, child);
+    run.exit(main, 0);
+    run.finish()
+}
+
+/// No semaphore: the consumer looks at the index until it has changed.
+fn spins_on_index() -> Trace {
+    let (mut run, main) = Run::new();
+    let ring = run.make(main, ObjectKind::SharedMapping, "main.map1");
+    let child = run.fork(main);
+    for (index, item) in ITEMS.iter().enumerate() {
+        for _ in 0..30 {
+            run.load(child, ring, 0, 4);
+        }
+        run.store(main, ring, place(index), &item.to_ne_bytes());
+        run.store(main, ring, 0, &(index as u32 + 1).to_ne_bytes());
+        run.load(child, ring, 0, 4);
+        run.load(child, ring, place(index), 8);
+    }
+    print_sum(&mut run, child);
+    run.exit(child, 0);
+    run.wait(main, child);
     run.exit(main, 0);
     run.finish()
 }

@@ -1,0 +1,96 @@
+//! What judging costs: races and lost updates in a million events, by kinds of runs.
+//!
+//! `cargo bench --bench judge` prints the seconds of each, best and median of five. A million events are to be judged in
+//! at most two seconds.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::io::Write as _;
+use std::time::Instant;
+
+use ipc_grade::judge::match_trace;
+use ipc_grade::judge::races::Races;
+use ipc_grade::pattern::Expected;
+use ipc_grade::trace::{ObjectKind, Order, Trace};
+use support::{Run, programs};
+
+const EVENTS: u32 = 1_000_000;
+
+/// Two processes add under a lock.
+fn locked() -> Trace {
+    let (mut run, main) = Run::new();
+    let memory = run.make(main, ObjectKind::SharedMapping, "main.map1");
+    let lock = run.semaphore(main, ObjectKind::Lock, "main.lock1", 1);
+    let child = run.fork(main);
+    for turn in 0..EVENTS / 8 {
+        for by in [main, child] {
+            run.acquire(by, lock);
+            run.load(by, memory, 0, 4);
+            run.store(by, memory, 0, &turn.to_ne_bytes());
+            run.release(by, lock);
+        }
+    }
+    run.finish()
+}
+
+/// Two processes add, and nothing orders them.
+fn racing() -> Trace {
+    let (mut run, main) = Run::new();
+    let memory = run.make(main, ObjectKind::SharedMapping, "main.map1");
+    let child = run.fork(main);
+    for turn in 0..EVENTS / 4 {
+        for by in [main, child] {
+            run.load(by, memory, 0, 4);
+            run.store(by, memory, 0, &turn.to_ne_bytes());
+        }
+    }
+    run.finish()
+}
+
+/// An array is filled by one process and read by another.
+fn array() -> Trace {
+    let (mut run, main) = Run::new();
+    let memory = run.make(main, ObjectKind::SharedMapping, "main.map1");
+    let child = run.fork(main);
+    for index in 0..EVENTS / 2 {
+        run.store(child, memory, 8 * u64::from(index % 100_000), &u64::from(index).to_ne_bytes());
+    }
+    run.exit(child, 0);
+    run.wait(main, child);
+    for index in 0..EVENTS / 2 {
+        run.load(main, memory, 8 * u64::from(index % 100_000), 8);
+    }
+    run.finish()
+}
+
+fn seconds(mut what: impl FnMut()) -> (f64, f64) {
+    let mut times: Vec<f64> = (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            what();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (times[0], times[2])
+}
+
+fn main() {
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/acceptance/producer_consumer.trace"));
+    let expected = Expected::parse("producer_consumer.trace", &text.unwrap()).unwrap();
+    let values = programs::values("producer_consumer");
+    println!("{:8} {:>9} {:>16} {:>16} {:>16}", "run", "events", "order", "races", "matching");
+    for (name, trace) in [("locked", locked()), ("racing", racing()), ("array", array())] {
+        let order = Order::of(&trace);
+        let of_order = seconds(|| drop(Order::of(&trace)));
+        let of_races = seconds(|| drop(Races::of(&trace, &order)));
+        let shown = |(best, median): (f64, f64)| format!("{best:.3} / {median:.3} s");
+        print!("{name:8} {:>9} {:>16} {:>16}", trace.events.len(), shown(of_order), shown(of_races));
+        let _ = std::io::stdout().flush();
+        let of_matching = seconds(|| drop(match_trace(&expected, &values, &trace)));
+        println!(" {:>16}", shown(of_matching));
+    }
+}
