@@ -76,7 +76,7 @@ fn the_pass() {
         &["check", "one_line", "--source", "solutions"],
         0,
         str![[r#"
-one_line  PASS  10 of 10 points, in all 8 orders tried
+one_line  PASS  10 of 10 points, in all 16 orders tried
    parent                        child
    make data
    fork child
@@ -190,4 +190,29 @@ fn has(value: &Value, fields: &[(&str, Is)]) {
         let found = value.get(field);
         assert!(found.is_some_and(is), "`{field}` is {found:?} in {value:#}");
     }
+}
+
+/// Tests a flag and then sleeps: wrong in some orders only.
+const TEST_THEN_SLEEP: &str = "solutions/05_signals/handle_interrupt/rejected/test_then_sleep.rs";
+
+/// What fails in some orders only is shown in the order that differs least from the one that goes by itself, and the
+/// token that it names shows the same again.
+#[test]
+fn one_switch_breaks_it() {
+    if !require::grading() {
+        return;
+    }
+    let check = ["check", "handle_interrupt", "--source", TEST_THEN_SLEEP];
+    let (code, text) = run(&check);
+    assert!(code == 1 && text.contains("went well before this one: one switch breaks it."), "{text}");
+    let again = "See this order again: ipc-grade check handle_interrupt --seed ";
+    let token = text.lines().find_map(|line| line.trim().strip_prefix(again)).expect("how to see it again");
+    let (code, second) = run(&[&check[..], &["--seed", token]].concat());
+    let rest = |text: &str| text.lines().filter(|line| !line.contains("breaks it")).collect::<Vec<_>>().join("\n");
+    assert!(code == 1 && second.contains(" One switch breaks it."), "{second}");
+    assert_eq!(rest(&second), rest(&text));
+    let (_, json) = run(&[&check[..], &["--seed", token, "--format", "json"]].concat());
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    let turns = json["exercises"][0]["turns"].as_array().expect("turns");
+    assert_eq!(turns.iter().filter(|turn| turn.get("switch").is_some()).count(), 1, "{turns:?}");
 }

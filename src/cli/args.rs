@@ -100,6 +100,9 @@ pub struct CheckOptions {
     /// One run's values and order, as a report prints them: 7f3a.12, or 12 for an order alone
     #[arg(long, value_name = "TOKEN")]
     pub seed: Option<Token>,
+    /// Try 256 orders of the processes instead of the course's few
+    #[arg(long, conflicts_with = "seed")]
+    pub thorough: bool,
     /// Only this scenario of the exercise
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,
@@ -119,6 +122,7 @@ impl Default for CheckOptions {
         Self {
             source: EXERCISES.to_owned(),
             seed: None,
+            thorough: false,
             scenario: None,
             format: Format::default(),
             all: false,

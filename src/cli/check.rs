@@ -12,10 +12,13 @@ use super::settings::{self, Settings};
 use super::terminal::Terminal;
 use crate::build;
 use crate::course::{Course, CourseExercise, SOLUTIONS};
-use crate::model::{ScenarioId, Token, ValueSeed};
+use crate::model::{ScenarioId, ScheduleSeed, Token, ValueSeed};
 use crate::pipeline::{Grade, Job, Plan, pool};
 use crate::report::{self, Detail, Report};
 use crate::trace::codec;
+
+/// How many orders `--thorough` tries.
+const THOROUGH: u32 = 256;
 
 /// Grades what is asked for and shows the report.
 ///
@@ -55,6 +58,8 @@ pub struct Request<'c> {
     pub source: Source,
     /// One run's values and order, where they are given.
     pub seed: Option<Token>,
+    /// Very many orders.
+    pub thorough: bool,
     /// Only this scenario.
     pub scenario: Option<ScenarioId>,
     /// Where traces are kept.
@@ -93,7 +98,8 @@ impl<'c> Request<'c> {
                 return Err(Usage(message).into());
             }
         }
-        Ok(Self { course, exercises, source, seed: args.options.seed, scenario, record: args.options.record.clone() })
+        let (seed, thorough, record) = (args.options.seed, args.options.thorough, args.options.record.clone());
+        Ok(Self { course, exercises, source, seed, thorough, scenario, record })
     }
 }
 
@@ -171,7 +177,10 @@ impl<'c> Request<'c> {
             },
             None => Plan {
                 values: vec![own],
-                schedules: self.course.seeds.schedules.clone(),
+                schedules: match self.thorough {
+                    true => (0..THOROUGH).map(ScheduleSeed).collect(),
+                    false => exercise.schedules.clone(),
+                },
                 scenario: self.scenario.clone(),
                 to_the_end: false,
             },

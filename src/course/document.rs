@@ -260,6 +260,11 @@ impl<'d, 't> Item<'d, 't> {
         self.value.get_ref().is_str()
     }
 
+    /// Whether it is a whole number.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Integer(_))
+    }
+
     /// The items of a list.
     pub(super) fn list(&self) -> Option<Vec<Item<'d, 't>>> {
         let DeValue::Array(values) = self.value.get_ref() else {

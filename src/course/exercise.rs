@@ -8,6 +8,7 @@
 //! hints = ["gentle", "plainer", "plain"]
 //! hints_for = { F001 = "…" }            # by code or check
 //! limits = { processes = 4 }            # over the course's
+//! seeds = { schedules = 64 }            # the orders of processes to try, over the course's
 //! off = { leak = "why" }                # invariants that would punish a right answer here
 //!
 //! [[scenario]]
@@ -30,14 +31,14 @@ use std::collections::BTreeMap;
 
 use super::document::{Document, Fields, instead};
 use super::place::Placed;
-use super::{checks, limits, scenario};
+use super::{checks, limits, scenario, seeds};
 use crate::model::exercise::{Invariant, Track};
-use crate::model::{CheckSpec, Code, Exercise, ExerciseId, Limits, Scenario};
+use crate::model::{CheckSpec, Code, Exercise, ExerciseId, Limits, Scenario, ScheduleSeed};
 
 /// How many hints there are, from gentle to plain.
 pub(crate) const HINTS: usize = 3;
 
-/// Reads an exercise; `exercises` are the names that the course has, `defaults` the course's limits.
+/// Reads an exercise, and the orders that it asks for itself; `exercises` are the names that the course has, `defaults` the course's limits.
 ///
 /// Mistakes are noted in the document; what is returned is whole only where there are none.
 pub(super) fn read(
@@ -45,7 +46,7 @@ pub(super) fn read(
     id: &ExerciseId,
     exercises: &[ExerciseId],
     defaults: Limits,
-) -> Option<Exercise> {
+) -> Option<(Exercise, Option<Vec<ScheduleSeed>>)> {
     let table = document.parse()?;
     let fields = Fields::of(document, "exercise.toml", table.span(), table.get_ref());
     let tracks = [("core", Track::Core), ("extra", Track::Extra)];
@@ -57,6 +58,7 @@ pub(super) fn read(
     let after = after(document, &texts("after"), id, exercises);
     let hints = hints(&fields);
     let limits = limits::read(fields.table("limits", "[limits]"), defaults);
+    let schedules = seeds::of_exercise(fields.table("seeds", "[seeds]"));
     let off = fields.table("off", "[off]").map(|table| off(table)).unwrap_or_default();
     let scenarios = scenarios(document, &fields);
     let checks = checks::read(document, &fields, &scenarios);
@@ -67,7 +69,8 @@ pub(super) fn read(
     let hints_for = hints_for.map(|table| hints_for_causes(document, &table, &checks)).unwrap_or_default();
     fields.finish();
     let (id, title) = (id.clone(), title?);
-    Some(Exercise { id, title, track, read, after, hints, hints_for, limits, off, scenarios, checks })
+    let exercise = Exercise { id, title, track, read, after, hints, hints_for, limits, off, scenarios, checks };
+    Some((exercise, schedules))
 }
 
 fn after(document: &Document<'_>, texts: &[Placed], id: &ExerciseId, exercises: &[ExerciseId]) -> Vec<ExerciseId> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::document::{Document, Fields, Item};
-use super::{Chapter, Seeds, limits};
-use crate::model::{ExerciseId, Limits, ScheduleSeed, ValueSeed};
+use super::{Chapter, Seeds, limits, seeds};
+use crate::model::{ExerciseId, Limits};
 
 /// What the file says its format is.
 const SCHEMA: &str = "ipc-grade/course/1";
@@ -50,7 +50,7 @@ pub(super) fn read(document: &Document<'_>) -> Option<CourseFile> {
     }
     let title = fields.required("title", "\"Processes and interprocess communication\"").and_then(|item| item.words());
     let limits = limits::read(fields.table("limits", "[limits]"), Limits::default());
-    let seeds = seeds(fields.table("seeds", "[seeds]"));
+    let seeds = seeds::of_course(fields.table("seeds", "[seeds]"));
     let crates = fields.table("crates", "[crates]").map(|table| crates(&table)).unwrap_or_default();
     let mut places = Vec::new();
     let mut chapters: Vec<Chapter> = Vec::new();
@@ -64,27 +64,6 @@ pub(super) fn read(document: &Document<'_>) -> Option<CourseFile> {
     }
     fields.finish();
     Some(CourseFile { title: title?, limits, seeds, crates, chapters, places })
-}
-
-fn seeds(fields: Option<Fields<'_, '_>>) -> Seeds {
-    let mut seeds = Seeds::default();
-    let Some(fields) = fields else { return seeds };
-    let numbers = |key| {
-        let item = fields.optional(key)?;
-        let numbers: Vec<u32> = item.list()?.iter().filter_map(|item| item.number(0)).collect();
-        if numbers.is_empty() {
-            item.wrong(format!("`{key}` has no seed"), "expected: one at least");
-        }
-        Some(numbers)
-    };
-    if let Some(values) = numbers("values") {
-        seeds.values = values.into_iter().map(ValueSeed).collect();
-    }
-    if let Some(schedules) = numbers("schedules") {
-        seeds.schedules = schedules.into_iter().map(ScheduleSeed).collect();
-    }
-    fields.finish();
-    seeds
 }
 
 fn crates(fields: &Fields<'_, '_>) -> BTreeMap<String, AllowedCrate> {

@@ -10,6 +10,7 @@ mod file;
 mod limits;
 mod place;
 mod scenario;
+mod seeds;
 mod steps;
 mod words;
 
@@ -72,7 +73,7 @@ pub struct Seeds {
 
 impl Default for Seeds {
     fn default() -> Self {
-        Self { values: vec![ValueSeed(1)], schedules: vec![ScheduleSeed(0)] }
+        Self { values: vec![ValueSeed(1)], schedules: (0..seeds::SCHEDULES).map(ScheduleSeed).collect() }
     }
 }
 
@@ -81,6 +82,8 @@ impl Default for Seeds {
 pub struct CourseExercise {
     /// What `exercise.toml` says.
     pub exercise: Exercise,
+    /// The orders that a grade tries: its own, or the course's.
+    pub schedules: Vec<ScheduleSeed>,
     /// Its folder, with the starter in it.
     pub dir: PathBuf,
     /// The lesson: `README.md`.
@@ -138,7 +141,7 @@ impl Course {
             for (id, place) in &file.places {
                 let folder = format!("{EXERCISES}/{id}");
                 if dir.join(&folder).is_dir() {
-                    exercises.extend(load_exercise(dir, id, &ids, file.limits, &mut mistakes));
+                    exercises.extend(load_exercise(dir, id, &ids, (file.limits, &file.seeds), &mut mistakes));
                 } else {
                     let help = format!("expected: the folder {folder}");
                     document.mistake(place.clone(), format!("`{}` has no folder", id.name()), Some(help));
@@ -187,7 +190,7 @@ fn load_exercise(
     dir: &Path,
     id: &ExerciseId,
     ids: &[ExerciseId],
-    limits: Limits,
+    (limits, defaults): (Limits, &Seeds),
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<CourseExercise> {
     let folder = format!("{EXERCISES}/{id}");
@@ -210,7 +213,9 @@ fn load_exercise(
     let expected = expected.and_then(|expected| expected.map_err(|mistake| mistakes.push(mistake)).ok());
     let (lesson, expected_text, expected) = (lesson?, expected_text?, expected?);
     let dir = dir.join(folder);
-    Some(CourseExercise { exercise: exercise?, dir, lesson, expected_file, expected_text, expected })
+    let (exercise, schedules) = exercise?;
+    let schedules = schedules.unwrap_or_else(|| defaults.schedules.clone());
+    Some(CourseExercise { exercise, schedules, dir, lesson, expected_file, expected_text, expected })
 }
 
 /// Exercises on disk that no chapter names.

@@ -90,8 +90,7 @@ impl<'c> Batch<'c> {
             .collect();
         students.sort_by(|a, b| a.name.cmp(&b.name));
         let values = batch_seed(out)?;
-        let plan =
-            Plan { values: vec![values], schedules: course.seeds.schedules.clone(), scenario: None, to_the_end: false };
+        let plan = Plan { values: vec![values], schedules: Vec::new(), scenario: None, to_the_end: false };
         Ok(Self { course, out: out.to_owned(), plan, students })
     }
 
@@ -105,7 +104,8 @@ impl<'c> Batch<'c> {
                 contained(&student.folder, &folder, exercise).and_then(|()| Source::of_exercise(&folder))
             };
             let shown = format!("{}/{}/src/main.rs", student.name, exercise.id());
-            Job { exercise, source, shown, plan: self.plan.clone() }
+            let plan = Plan { schedules: exercise.schedules.clone(), ..self.plan.clone() };
+            Job { exercise, source, shown, plan }
         };
         self.course.exercises.iter().map(job).collect()
     }
@@ -117,7 +117,7 @@ impl<'c> Batch<'c> {
         hash.update(format!("{:?}", self.plan));
         for job in jobs {
             hash.update(job.exercise.id().as_str());
-            hash.update(format!("{:?}", job.exercise.exercise));
+            hash.update(format!("{:?}{:?}", job.plan, job.exercise.exercise));
             hash.update(&job.exercise.expected_text);
             match &job.source {
                 Ok(source) => hash.update(source.digest()),

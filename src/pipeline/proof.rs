@@ -46,7 +46,7 @@ pub fn exhibits<'c>(course: &Course, exercise: &'c CourseExercise) -> (Vec<Exhib
         exercise,
         plan: Plan {
             values: course.seeds.values.clone(),
-            schedules: course.seeds.schedules.clone(),
+            schedules: exercise.schedules.clone(),
             scenario: None,
             to_the_end: true,
         },

@@ -14,13 +14,16 @@ use std::path::Path;
 use nix::unistd::{execvp, getcwd, pipe2};
 
 use crate::harness::{Attempt, AttemptError, StdinSource, attempt};
-use crate::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers};
+use crate::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers, Strategy};
 use crate::recorder::{self, NoScript, Options, RecorderError, Root, RootKind};
 use crate::sys::affinity;
 use crate::sys::process::{Side, exit_now, fork, ignore, reset_signals};
 use crate::sys::seccomp;
 use crate::trace::Trace;
 use crate::trace::raw::Recording;
+
+/// How many decisions a program is taken to have that is run but once, where PCT wants to know.
+const STEPS: u32 = 100;
 
 /// Exit status of a child that could not exec, as a shell's.
 const NOT_FOUND: u8 = 127;
@@ -64,22 +67,27 @@ pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) 
     };
     let program = program.canonicalize().map_err(exec)?;
     let name = program.file_name().map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
-    let attempted = attempt(&Attempt {
+    let mut described = Attempt {
         program,
         name,
         args: args.iter().map(|arg| arg.clone().into_vec()).collect(),
         stdin: StdinSource::Empty,
         peers: Vec::new(),
         limits: Limits::default(),
-        schedule: Schedule::Seeded { seed: schedule, steps: 0 },
+        schedule: Schedule::IN_ORDER,
         sleepers: Sleepers::under(schedule),
         hold: None,
         places: false,
         entropy: 0,
         holds: Vec::new(),
         substitution: None,
-    })?;
-    Ok(attempted.trace)
+    };
+    let steps = match Strategy::of(schedule).needs_steps() {
+        true => attempt(&described)?.played.steps,
+        false => 0,
+    };
+    described.schedule = Schedule::Seeded { seed: schedule, steps };
+    Ok(attempt(&described)?.trace)
 }
 
 /// Runs a program as a shell would and records it.
@@ -128,7 +136,7 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed) -> Result<Recording,
     let roots = [Root { pid, inner: pid, kind: RootKind::Program, cwd }];
     let options = Options {
         limits: None,
-        schedule: Schedule::Seeded { seed: schedule, steps: 0 },
+        schedule: Schedule::Seeded { seed: schedule, steps: STEPS },
         sleepers: Sleepers::OnTime,
         hold: None,
         entropy: None,

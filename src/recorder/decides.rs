@@ -26,12 +26,19 @@ impl Engine<'_> {
         if tracee.before {
             return self.tracees.len() > 1;
         }
-        let Some(call) = tracee.call.filter(|_| tracee.resume == Resume::Exit && !tracee.prelude) else { return false };
+        let stands = tracee.resume == Resume::Exit && !tracee.past && !tracee.prelude;
+        let Some(call) = tracee.call.filter(|_| stands) else { return false };
         // One that runs alone decides nothing, and neither does a lone thread at a word of its own (futex(2)).
         let own_word = call.sys == Sys::Futex
             && call.args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
             && !self.tracees.values().any(|other| other.tgid == tracee.tgid && other.tid != tracee.tid);
-        self.tracees.len() > 1 && !own_word && others_can_see(tracee.tid, &call)
+        // Asked again and again while it stands there, and each answer may cost a look into /proc.
+        if self.tracees.len() <= 1 || own_word {
+            return false;
+        }
+        let visible = tracee.visible.get().unwrap_or_else(|| others_can_see(tracee.tid, &call));
+        tracee.visible.set(Some(visible));
+        visible
     }
 
     /// Where a tracee stands in the schedule.

@@ -24,6 +24,9 @@ pub(super) fn is_restart(result: i64) -> bool {
     matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK)
 }
 
+/// How many polls in a row that find nothing a tracee makes before others go first.
+const PATIENCE: u32 = 2;
+
 /// Kinds of entries of the auxiliary vector (getauxval(3)): nothing, sixteen random bytes, the vDSO.
 const AT_IGNORE: u64 = 1;
 /// Where the loader is, where the program begins.
@@ -190,13 +193,16 @@ impl Engine<'_> {
             self.polls = 0;
         }
         if let Some(tracee) = self.tracee(tid) {
-            tracee.demoted = polled;
+            // One that yields or looks but once or twice is as quick as it likes to be; one that goes on waits for others.
+            tracee.polls = if polled { tracee.polls + 1 } else { 0 };
+            tracee.demoted = tracee.polls > PATIENCE;
         }
     }
 
     fn on_fork(&mut self, tid: Tid, vfork: bool) -> Fallible<()> {
         let child = ptrace::event_message(tid).map_err(|errno| failed("ask for the child of", tid, errno))?;
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        tracee.past = true;
         let (parent_tgid, peer, call) = (tracee.tgid, tracee.peer, tracee.call);
         let flags = match call {
             Some(Invocation { sys: Sys::Clone, args }) => args[0] as i32,

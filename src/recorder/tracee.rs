@@ -1,5 +1,6 @@
 //! What the recorder knows of one thread.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
@@ -37,9 +38,15 @@ pub(super) struct Tracee {
     pub(super) demoted: bool,
     /// How many calls and accesses to shared memory it has come to: its place in a schedule.
     pub(super) at: u32,
+    /// Whether others can see the call that it stands before, once somebody has asked.
+    pub(super) visible: Cell<Option<bool>>,
     /// It stands before something that others can see and that is no call which goes into the kernel: an access to
     /// shared memory, its own end.
     pub(super) before: bool,
+    /// What others can see of its call is done, and it stands inside of it: a fork whose child is there.
+    pub(super) past: bool,
+    /// Polls in a row that found nothing.
+    pub(super) polls: u32,
     /// The loader or the language's runtime is still at work.
     pub(super) prelude: bool,
     /// Its bytes that were exchanged for the length of a call: where, and what stood there.
@@ -121,7 +128,10 @@ impl Tracee {
             restart: None,
             demoted: false,
             at: 0,
+            visible: Cell::new(None),
             before: false,
+            past: false,
+            polls: 0,
             prelude: true,
             exchanged: Vec::new(),
             randoms: 0,
@@ -146,6 +156,8 @@ impl Tracee {
     pub(super) fn comes_to(&mut self, before: bool) {
         self.at += 1;
         self.before = before;
+        self.visible.set(None);
+        self.past = false;
     }
 
     /// The letter of its state (proc_pid_stat(5)): R, S, D, t, Z …; X where it is gone.

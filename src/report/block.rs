@@ -6,6 +6,7 @@
 use super::style::{Tone, escape, width, wrap};
 use super::{ExerciseReport, FindingReport, Severity, Status, Style, graph, picture, table};
 use crate::judge::matching::Mark;
+use crate::model::Turn;
 
 /// Where the values of the labels ` expected: `, `      saw: ` and `      why: ` begin.
 const LABEL: usize = 11;
@@ -205,10 +206,38 @@ fn endnotes(finding: &FindingReport, report: &ExerciseReport, style: &Style, lin
         lines.push(format!(" Not a time-out: nothing is left that could wake {whom}."));
     }
     endnotes_by_hand(report, style, lines);
+    if let Some(sentence) = orders(report) {
+        lines.extend(wrapped(" ", &sentence, style));
+    }
     // Seed 0 is the order that a run by hand most likely has; any other must be asked for.
     if let Some(seed) = report.seed.as_deref().filter(|seed| seed.rsplit('.').next() != Some("0")) {
         lines.push(format!(" See this order again: ipc-grade check {} --seed {seed}", report.id.name()));
     }
+}
+
+/// How many orders went well before this one, and how little makes the difference.
+fn orders(report: &ExerciseReport) -> Option<String> {
+    let well = match report.orders_tried.saturating_sub(1) {
+        0 => None,
+        1 => Some("One order went well before this one".to_owned()),
+        orders => Some(format!("{} orders went well before this one", number(orders as usize))),
+    };
+    let switches = report.turns.iter().filter(|turn| matches!(turn, Turn::Switch { .. })).count();
+    let breaks = match (switches, report.turns.len()) {
+        (_, 0) => None,
+        (0, _) => Some("a signal that comes a moment earlier breaks it".to_owned()),
+        (1, _) => Some("one switch breaks it".to_owned()),
+        (switches, _) => Some(format!("{} switches break it", number(switches).to_lowercase())),
+    };
+    let sentence = well.into_iter().chain(breaks).collect::<Vec<_>>().join(": ");
+    let mut letters = sentence.chars();
+    letters.next().map(|first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// Small numbers are words.
+fn number(number: usize) -> String {
+    let words = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
+    words.get(number).map_or_else(|| number.to_string(), |word| (*word).to_owned())
 }
 
 fn endnotes_by_hand(report: &ExerciseReport, style: &Style, lines: &mut Vec<String>) {

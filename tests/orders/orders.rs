@@ -1,0 +1,149 @@
+//! Programs under one order after another, as a grade tries them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use ipc_grade::harness::{Attempt, Attempted, StdinSource, attempt};
+use ipc_grade::model::{Held, Hold, Limits, Schedule, ScheduleSeed, Turn};
+use ipc_grade::trace::canonical::{Ending, LifeId, RunEnd, Verb};
+
+/// How many orders a grade tries by default.
+const PORTFOLIO: u32 = 16;
+
+/// A compiled case; its folder goes with it.
+struct Program {
+    _folder: tempfile::TempDir,
+    attempt: Attempt,
+    /// How many decisions a run in order has.
+    steps: u32,
+}
+
+impl Program {
+    fn new(case: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let cases = include_str!("../recorder/programs/cases.h");
+        let source = include_str!("programs/races.c").replace("../../recorder/programs/cases.h", "cases.h");
+        std::fs::write(path("cases.h"), cases).expect("a file");
+        std::fs::write(path("races.c"), source).expect("a file");
+        // Rust links by cc, so it is there.
+        let mut cc = Command::new("cc");
+        cc.args(["-O0", "-Wall", "-Werror", "-o"]).args([path("races"), path("races.c")]);
+        let output = cc.output().expect("cc");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut program = Self { attempt: described(path("races"), case), _folder: folder, steps: 0 };
+        program.steps = program.run(Schedule::IN_ORDER).played.steps;
+        program
+    }
+
+    fn run(&self, schedule: Schedule) -> Attempted {
+        attempt(&Attempt { schedule, ..self.attempt.clone() }).expect("a trace")
+    }
+
+    fn seeded(&self, seed: u32) -> Attempted {
+        self.run(Schedule::Seeded { seed: ScheduleSeed(seed), steps: self.steps })
+    }
+}
+
+fn described(program: PathBuf, case: &str) -> Attempt {
+    Attempt {
+        program,
+        name: "races".into(),
+        args: vec![case.as_bytes().to_vec()],
+        stdin: StdinSource::Empty,
+        peers: Vec::new(),
+        limits: Limits::default(),
+        schedule: Schedule::IN_ORDER,
+        hold: None,
+        places: false,
+        entropy: 1,
+        holds: Vec::new(),
+        substitution: None,
+    }
+}
+
+/// Whether the program came to its end with status 0.
+fn went_well(attempted: &Attempted) -> bool {
+    let main = LifeId(0);
+    assert!(!matches!(attempted.trace.end, RunEnd::Limit { .. }), "{:?}", attempted.trace.end);
+    attempted.trace.end == RunEnd::Finished && attempted.trace.ending(main) == Some(Ending::Exit(0))
+}
+
+/// The portfolio finds an order in which it goes wrong, and whether it goes well in order.
+pub(crate) fn found(case: &str, in_order: bool) {
+    let program = Program::new(case);
+    if std::env::var_os("IPC_GRADE_TURNS").is_some() {
+        (0..PORTFOLIO).for_each(|seed| println!("{seed} of {}: {:?}", program.steps, program.seeded(seed).played));
+    }
+    let wrong: Vec<u32> = (0..PORTFOLIO).filter(|seed| !went_well(&program.seeded(*seed))).collect();
+    println!("{case}: goes wrong under {wrong:?}");
+    assert_eq!(!wrong.contains(&0), in_order, "{case} in order");
+    assert!(!wrong.is_empty(), "{case} is not found");
+}
+
+/// It goes well in every order.
+pub(crate) fn all_pass(case: &str) {
+    let program = Program::new(case);
+    let said = std::env::var("IPC_GRADE_SEEDS").ok();
+    let seeds = said.map_or(PORTFOLIO, |seeds| seeds.parse().expect("IPC_GRADE_SEEDS is a number"));
+    for seed in 0..seeds {
+        let attempted = program.seeded(seed);
+        assert!(went_well(&attempted), "{case} under {seed}: {:?}", attempted.trace.end);
+    }
+}
+
+/// The turns of a run alone give the same run, whatever strategy made them.
+pub(crate) fn shrinks() {
+    for case in ["check_then_act", "lost_wakeup", "two_readers"] {
+        let program = Program::new(case);
+        let mut fewest = usize::MAX;
+        for seed in 0..PORTFOLIO {
+            let first = program.seeded(seed);
+            let again = program.run(Schedule::Turns(first.played.turns.clone()));
+            assert_eq!(again.played, first.played, "{case} under {seed}");
+            assert!(again.trace == first.trace, "{case} under {seed}: another trace");
+            if went_well(&first) {
+                continue;
+            }
+            // The shortest run that is reached by taking out one turn after another.
+            let mut turns = first.played.turns;
+            while let Some(shorter) = (0..turns.len()).find_map(|left_out| {
+                let mut fewer = turns.clone();
+                fewer.remove(left_out);
+                (!went_well(&program.run(Schedule::Turns(fewer.clone())))).then_some(fewer)
+            }) {
+                turns = shorter;
+            }
+            fewest = fewest.min(turns.iter().filter(|turn| matches!(turn, Turn::Switch { .. })).count());
+        }
+        println!("{case}: {fewest} switches break it");
+        assert!((1..=2).contains(&fewest), "{case}: {fewest}");
+    }
+}
+
+/// In order the child renames the file before the parent reads it. Held back, it does so afterwards where nothing but
+/// luck made the order, and everything blocks where the parent waits for the child's word.
+pub(crate) fn proof_of_luck() {
+    for (case, expected) in [("reader_before_writer", Held::Overtaken), ("reader_before_writer_mended", Held::Forced)] {
+        let program = Program::new(case);
+        // A run in which the order holds.
+        let told = (0..PORTFOLIO).map(|seed| program.seeded(seed)).find(went_well).expect("one that goes well");
+        let schedule = Schedule::Turns(told.played.turns.clone());
+        let described = Attempt { schedule, ..program.attempt.clone() };
+        let placed = attempt(&Attempt { places: true, ..described.clone() }).expect("a trace");
+        assert!(placed.trace == told.trace && placed.places.len() == placed.trace.events.len());
+        let place = |life: u32, is: fn(&Verb) -> bool| {
+            let found = placed.trace.iter().find(|(_, event)| event.life == LifeId(life) && is(&event.verb));
+            placed.places[found.expect("it happened").0.index()]
+        };
+        let who = place(1, |verb| matches!(verb, Verb::Write { .. } | Verb::Create { .. }));
+        let until = place(0, |verb| matches!(verb, Verb::Open { .. } | Verb::Failed { .. }));
+        let held = |hold: Option<Hold>| attempt(&Attempt { hold, ..described.clone() }).expect("a trace");
+        assert_eq!(held(None).played.held, None);
+        let other = held(Some(Hold { who, until }));
+        assert_eq!(other.played.held, Some(expected), "{case}");
+        assert_eq!(went_well(&other), expected == Held::Forced, "{case}");
+        let again = held(Some(Hold { who, until }));
+        assert!(again.trace == other.trace && again.played == other.played, "{case}: held back, it repeats too");
+    }
+}
