@@ -33,7 +33,12 @@ fn ending() -> impl Strategy<Value = Ending> {
 }
 
 fn site() -> impl Strategy<Value = Site> {
-    ("[a-z/.]{1,9}", 1_u32..99, 0_u32..99).prop_map(|(file, line, column)| Site { file, line, column })
+    ("[a-z/.]{1,9}", 1_u32..99, 0_u32..99, option::of("[a-z:]{1,9}")).prop_map(|(file, line, column, function)| Site {
+        file,
+        line,
+        column,
+        function,
+    })
 }
 
 fn verb() -> impl Strategy<Value = Verb> {
@@ -81,11 +86,8 @@ fn end() -> impl Strategy<Value = RunEnd> {
     prop_oneof![
         Just(RunEnd::Finished),
         vec(wait, 0..3).prop_map(|waits| RunEnd::Deadlock { waits }),
-        ("[a-z]{1,9}", ".{0,9}", option::of(life())).prop_map(|(limit, figure, life)| RunEnd::Limit {
-            limit,
-            figure,
-            life
-        }),
+        ("[a-z]{1,9}", ".{0,9}", option::of(life()), option::of(site()))
+            .prop_map(|(limit, figure, life, site)| RunEnd::Limit { site, limit, figure, life }),
     ]
 }
 

@@ -50,7 +50,12 @@ fn a_write_end_left_open() {
 one_line  NOT YET  4 of 10 points
 
 error[F001]: the child waits for ever for the end of the text
-  --> solutions/02_pipes/one_line/rejected/child_keeps_its_write_end.rs
+  --> solutions/02_pipes/one_line/rejected/child_keeps_its_write_end.rs:19:18
+   |
+13 |     let (read_end, write_end) = pipe()?;
+   |                    --------- the child still has this open
+19 |             file.read_to_string(&mut text)?;
+   |                  ^^^^^^^^^^^^^^ the child is stuck here
    |
    parent                        child
    make data
@@ -62,7 +67,8 @@ error[F001]: the child waits for ever for the end of the text
  expected: the child reads "oyster\n", then the end of the text
       saw: the child reads "oyster\n", then nothing, for ever
       why: a pipe ends when every copy of its write end is closed.
-           fork gave the child a copy.
+           fork (line 15) gave the child a copy.
+    tried: with that end closed in the child after line 15, your program passes.
  Not a time-out: nothing is left that could wake either process.
  By hand: cargo run -- oyster      Stuck? ipc-grade hint one_line --for F001
 
@@ -88,6 +94,26 @@ Next: fifo_greeter
 
 "#]],
     );
+}
+
+/// With colours it is the same text: what is painted says nothing that the words do not.
+#[test]
+fn colours_change_no_word() {
+    if !require::grading() {
+        return;
+    }
+    let args = ["check", "one_line", "--source", LEFT_OPEN, "--seed", "7f3a.0"];
+    let (_, plain) = run(&args);
+    let (_, painted) = run(&[args.as_slice(), &["--color", "always"]].concat());
+    assert!(
+        painted.contains("\u{1b}[1;31m^^^^^^^^^^^^^^\u{1b}[0m \u{1b}[1;31mthe child is stuck here\u{1b}[0m"),
+        "{painted}"
+    );
+    let mut text = String::new();
+    for part in painted.split('\u{1b}') {
+        text.push_str(part.strip_prefix('[').and_then(|part| part.split_once('m')).map_or(part, |(_, rest)| rest));
+    }
+    assert_eq!(text, plain);
 }
 
 #[test]
@@ -170,11 +196,29 @@ fn the_json_of_a_fail() {
             ("severity", Value::is_string),
             ("message", Value::is_string),
             ("file", Value::is_string),
-            ("line", Value::is_null),
+            ("line", Value::is_u64),
+            ("column", Value::is_u64),
+            ("labels", Value::is_array),
+            ("tried", Value::is_array),
         ],
     );
     assert_eq!((&finding["code"], &finding["severity"]), (&"F001".into(), &"error".into()));
     assert_eq!(finding["file"], LEFT_OPEN);
+    assert_eq!((finding["line"].as_u64(), finding["column"].as_u64()), (Some(19), Some(18)));
+    let labels: Vec<(u64, u64, u64, bool, &str)> = list(&finding["labels"])
+        .iter()
+        .map(|label| {
+            assert_eq!(label["file"], LEFT_OPEN);
+            let number = |field: &str| label[field].as_u64().expect("a number");
+            let (from, to) = (number("column"), number("end_column"));
+            let text = label["text"].as_str().expect("a text");
+            (number("line"), from, to, label["primary"] == true, text)
+        })
+        .collect();
+    let wanted = [(19, 18, 32, true, "the child is stuck here"), (13, 20, 29, false, "the child still has this open")];
+    assert_eq!(labels, wanted);
+    assert_eq!(list(&finding["tried"]).len(), 1, "{finding:#}");
+    assert_eq!(exercise["replay_problem"], Value::Null);
 }
 
 fn list(value: &Value) -> &[Value] {

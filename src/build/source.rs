@@ -97,6 +97,11 @@ impl Source {
         self.files.iter().map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
+    /// A file's text by the path that the compiler knows it by: `src/main.rs`.
+    pub fn text(&self, file: &str) -> Option<&str> {
+        self.files.get(Path::new(file).strip_prefix("src").ok()?).map(String::as_str)
+    }
+
     /// The text of `main.rs`.
     pub fn main(&self) -> &str {
         self.files.get(Path::new("main.rs")).map_or("", String::as_str)

@@ -176,6 +176,9 @@ pub struct TraceArgs {
     /// Run the program in the box that graded programs run in
     #[arg(long = "box")]
     pub boxed: bool,
+    /// Tell of each event where in the program's source it happened, where it was compiled with -g; slower
+    #[arg(long)]
+    pub lines: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_names = ["PROGRAM", "ARG"])]
     pub program: Vec<OsString>,

@@ -130,6 +130,11 @@ fn grade(request: &Request<'_>, settings: &Settings, progress: &mut Progress) ->
         keep(folder, &grades)?;
     }
     let mut report = Grade::summed_up(grades);
+    for exercise in &report.exercises {
+        if let Some(problem) = &exercise.replay_problem {
+            settings.terminal.note(&format!("{}: {problem}; please report it", exercise.id.name()));
+        }
+    }
     for (report, job) in report.exercises.iter_mut().zip(&jobs) {
         let exercise = job.exercise;
         report.lesson = Some(settings::shown(&exercise.dir.join("README.md")));

@@ -8,6 +8,7 @@ use super::exit::{Exit, Usage};
 use super::settings::Settings;
 use crate::model::ScheduleSeed;
 use crate::pipeline::record::{self, RecordError};
+use crate::recorder::Sites;
 use crate::report::lanes::{Glyphs, Layout, lanes};
 use crate::trace::codec::{self, Context};
 use crate::trace::naming;
@@ -22,10 +23,11 @@ pub fn run(args: &TraceArgs, settings: &Settings) -> anyhow::Result<Exit> {
     }
     let command: Vec<String> = args.program.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     let schedule = ScheduleSeed(args.seed);
+    let sites = args.lines.then_some(Sites::OnDisk);
     let trace = if args.boxed {
-        record::record_in_box(Path::new(&args.program[0]), &args.program[1..], schedule).map_err(usage)?
+        record::record_in_box(Path::new(&args.program[0]), &args.program[1..], schedule, sites).map_err(usage)?
     } else {
-        naming::name(&record::record(&args.program, schedule).map_err(usage)?)
+        naming::name(&record::record(&args.program, schedule, sites).map_err(usage)?)
     };
     let text = match args.format {
         TraceFormat::Json => codec::write_with(&trace, &Context { command, ..Context::default() }),

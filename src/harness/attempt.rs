@@ -11,7 +11,7 @@ use super::resolve::{ResolvedPeer, ResolvedStep};
 use super::script::FactScript;
 use super::stdin::StdinSource;
 use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
-use crate::recorder::{self, Options, Recorded, RecorderError, Root, RootKind, Substitution};
+use crate::recorder::{self, Change, Options, Recorded, RecorderError, Root, RootKind, Sites, Substitution};
 use crate::sandbox::{self, Isolation, Launch, PeerSpec, SandboxError, Spec, WORK_FOLDER};
 use crate::trace::Trace;
 
@@ -45,6 +45,12 @@ pub struct Attempt {
     pub holds: Vec<u64>,
     /// Bytes to exchange in transit.
     pub substitution: Option<Substitution>,
+    /// Each event carries the learner's own place: the same run, more slowly.
+    #[serde(default)]
+    pub sites: Option<Sites>,
+    /// What is done to processes on the way, to see whether it mends the run.
+    #[serde(default)]
+    pub changes: Vec<Change>,
 }
 
 /// libc's functions on memory and strings are those that every x86-64 processor has, so that a program's accesses are the
@@ -63,6 +69,9 @@ pub struct Attempted {
     pub played: Played,
     /// For each event of the trace whose it is and where that one stood when it began, where the attempt asks for it.
     pub places: Vec<Place>,
+    /// For each event of the trace the raw event with which it began, where the attempt asks for sites.
+    #[serde(default)]
+    pub origins: Vec<u32>,
 }
 
 /// Why there is no trace: the machine's fault or ours, never the learner's. Reads well after "failed to".
@@ -100,6 +109,8 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
         substitution: attempt.substitution.clone(),
         boxed: true,
         drains,
+        sites: attempt.sites,
+        changes: attempt.changes.clone(),
     };
     let mut script = FactScript::new(&attempt.peers);
     let recorded = recorder::record(&roots_of(&launch), || launch.go(), options, &mut script);
@@ -107,9 +118,10 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     launch.end()?;
     let Recorded { recording, played, places } = recorded?;
     let (trace, began) = script.finish(&recording.end);
-    let place = |raw: u32| places.get(raw as usize).copied().unwrap_or_default();
-    let places = if attempt.places { began.into_iter().map(place).collect() } else { Vec::new() };
-    Ok(Attempted { trace, isolation: Isolation::Namespaces, played, places })
+    let place = |raw: &u32| places.get(*raw as usize).copied().unwrap_or_default();
+    let places = if attempt.places { began.iter().map(place).collect() } else { Vec::new() };
+    let origins = if attempt.sites.is_some() { began } else { Vec::new() };
+    Ok(Attempted { trace, isolation: Isolation::Namespaces, played, places, origins })
 }
 
 fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {

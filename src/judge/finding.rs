@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::matching::{LaneStep, Unforced};
 use crate::model::{CheckId, Code};
-use crate::trace::{EventId, Site, ThreadId, Wait};
+use crate::trace::{EventId, LifeId, Site, ThreadId, Wait};
 
 /// The verdict on one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +114,9 @@ pub struct Finding {
     /// Who waits for whom, where the run came to a stop.
     #[serde(default)]
     pub waits: Vec<WaitFor>,
+    /// What would mend it, to be tried.
+    #[serde(default)]
+    pub repairs: Vec<Repair>,
     /// Where expected and seen bytes part, as a unified diff or two lines with a caret; empty where there is none.
     pub diff: String,
     /// Only true because nothing is left that could wake anybody, not because time ran out.
@@ -151,6 +154,39 @@ pub struct Label {
     pub at: Spot,
     /// What is said of it; empty where the finding's message says it all.
     pub text: String,
+    /// The learner's own place of it, where the trace has places.
+    #[serde(default)]
+    pub site: Option<Site>,
+    /// Which of the two things that were made there is meant.
+    #[serde(default)]
+    pub end: Option<End>,
+}
+
+/// A change to the run after which it may be right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repair {
+    /// A process closes every write end that it has of an object.
+    CloseWriteEnds {
+        /// The process.
+        life: LifeId,
+        /// The event that made the object.
+        made: EventId,
+        /// Once this has happened.
+        after: EventId,
+        /// The process as the finding calls it.
+        who: String,
+    },
+}
+
+/// An end of a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The one to read from.
+    Read,
+    /// The one to write to.
+    Write,
 }
 
 /// A moment of a run that a source line can be told for.

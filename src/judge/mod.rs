@@ -15,7 +15,7 @@ pub mod races;
 mod score;
 pub mod search;
 
-pub use finding::{CheckResult, CheckStatus, Columns, Finding, Label, Severity, Spot, Verdict, WaitFor};
+pub use finding::{CheckResult, CheckStatus, Columns, End, Finding, Label, Repair, Severity, Spot, Verdict, WaitFor};
 pub use matching::{Matching, Problem, ProblemKind, Unforced, Witness};
 pub use search::match_trace;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::evidence::{self, Evidence};
 use super::luck::put_to_the_proof;
 use super::plan::{Plan, Run, by_hand, infer_values};
 use super::replay::Replay;
@@ -10,7 +11,7 @@ use crate::build::{Built, Source, SourceFault, Template, compile};
 use crate::course::CourseExercise;
 use crate::harness::{Attempt, Attempted};
 use crate::judge::{self, Case, Severity, Verdict};
-use crate::model::{Code, Diagnostic, ScenarioId, Token, Values};
+use crate::model::{Code, Diagnostic, ScenarioId, Schedule, Token, Values};
 use crate::recorder::is_denied_in_the_box;
 use crate::report::{ExerciseReport, FindingReport, Report, Status};
 use crate::sandbox::Isolation;
@@ -134,7 +135,7 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
     // Of each scenario the first run, where an order of it may have been luck.
     let mut perhaps_luck: Vec<(Run<'_>, Attempt, Trace, Verdict)> = Vec::new();
     for run in job.plan.runs(job.exercise) {
-        let (attempt, Attempted { mut trace, isolation, played, .. }) = replay.run(&run)?;
+        let (mut attempt, Attempted { mut trace, isolation, played, .. }) = replay.run(&run)?;
         let mut verdict = judge_run(job.exercise, &run, &trace).map_err(Trouble::Author)?;
         let passed = verdict.passed();
         seen.isolation = Some(isolation);
@@ -144,16 +145,25 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
             perhaps_luck.push((run.clone(), attempt.clone(), trace.clone(), verdict.clone()));
         }
         let mut turns = Vec::new();
-        // What was not examined shows no failure that could be made shorter.
-        let failed = verdict.checks.iter().any(|check| check.status == Status::Fail);
-        if failed
-            && !job.plan.to_the_end
-            && let Some((shorter, its_verdict, its_turns)) = replay.shortest(&run, &attempt, &played.turns, &verdict)?
-        {
-            (trace, verdict, turns) = (shorter.trace, its_verdict, its_turns);
+        let mut evidence = Evidence::default();
+        // The run that is going to be shown, to somebody who reads it.
+        if !passed && !job.plan.to_the_end {
+            // What was not examined shows no failure that could be made shorter.
+            let failed = verdict.checks.iter().any(|check| check.status == Status::Fail);
+            if failed
+                && let Some((shorter, its_verdict, its_turns)) =
+                    replay.shortest(&run, &attempt, &played.turns, &verdict)?
+            {
+                attempt.schedule = Schedule::Turns(its_turns.clone());
+                (trace, verdict, turns) = (shorter.trace, its_verdict, its_turns);
+            }
+            let judge = |trace: &Trace| judge_run(job.exercise, &run, trace);
+            evidence =
+                Evidence::of(&attempt, &mut trace, &mut verdict, replay.worker, judge).map_err(Trouble::Author)?;
         }
         // The first run that fails is shown; where all pass, the first, with every advice that any gave.
-        let report = ExerciseReport { turns, ..report_of(job, &run, &verdict, &trace) };
+        let mut report = ExerciseReport { turns, ..report_of(job, &run, &verdict, &trace) };
+        evidence.tell(&mut report);
         let unexamined = report.status == Status::Unexamined;
         let better = shown.as_ref().is_none_or(|kept| match kept.status {
             Status::Pass => !passed,
@@ -170,7 +180,12 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
         }
     }
     if seen.runs.iter().all(|run| run.passed) {
-        for (run, attempt, trace, verdict) in perhaps_luck {
+        for (run, attempt, mut trace, verdict) in perhaps_luck {
+            if !job.plan.to_the_end
+                && let Ok(placed) = evidence::with_sites(&attempt, &trace, replay.worker)
+            {
+                trace = placed.trace;
+            }
             let luck = put_to_the_proof(&mut replay, &run, &attempt, &trace, &verdict.unforced)?;
             let Some(luck) = luck else { continue };
             let report = ExerciseReport { gaps: luck.gaps, ..report_of(job, &run, &luck.verdict, &trace) };
@@ -190,6 +205,9 @@ fn report_of(job: &Job<'_>, run: &Run<'_>, verdict: &Verdict, trace: &Trace) -> 
     report.seed = Some(run.token.to_string());
     report.by_hand = Some(by_hand(run));
     report.refused = refused(trace);
+    if let Ok(source) = &job.source {
+        report.show_lines(&verdict.findings, |file| source.text(file));
+    }
     report
 }
 

@@ -12,6 +12,7 @@
 //! too, the job's status is `error`. A worker whose runner dies is killed by the kernel (PR_SET_PDEATHSIG).
 
 pub mod batch;
+mod evidence;
 mod grade;
 mod luck;
 mod plan;

@@ -148,6 +148,8 @@ impl Run<'_> {
             entropy: u64::from_le_bytes(entropy[..8].try_into().expect("a hash has eight bytes")),
             holds: self.holds(exercise),
             substitution,
+            sites: None,
+            changes: Vec::new(),
         })
     }
 

@@ -15,7 +15,7 @@ use nix::unistd::{execvp, getcwd, pipe2};
 
 use crate::harness::{Attempt, AttemptError, StdinSource, attempt};
 use crate::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers, Strategy};
-use crate::recorder::{self, NoScript, Options, RecorderError, Root, RootKind};
+use crate::recorder::{self, NoScript, Options, RecorderError, Root, RootKind, Sites};
 use crate::sys::affinity;
 use crate::sys::process::{Side, exit_now, fork, ignore, reset_signals};
 use crate::sys::seccomp;
@@ -59,7 +59,12 @@ pub enum RecordError {
 ///
 /// # Errors
 /// [`RecordError`].
-pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) -> Result<Trace, RecordError> {
+pub fn record_in_box(
+    program: &Path,
+    args: &[OsString],
+    schedule: ScheduleSeed,
+    sites: Option<Sites>,
+) -> Result<Trace, RecordError> {
     let shown = program.display().to_string();
     let exec = |error: std::io::Error| {
         let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(libc::ENOENT));
@@ -81,6 +86,8 @@ pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) 
         entropy: 0,
         holds: Vec::new(),
         substitution: None,
+        sites,
+        changes: Vec::new(),
     };
     let steps = match Strategy::of(schedule).needs_steps() {
         true => attempt(&described)?.played.steps,
@@ -96,7 +103,7 @@ pub fn record_in_box(program: &Path, args: &[OsString], schedule: ScheduleSeed) 
 ///
 /// # Errors
 /// [`RecordError`].
-pub fn record(command: &[OsString], schedule: ScheduleSeed) -> Result<Recording, RecordError> {
+pub fn record(command: &[OsString], schedule: ScheduleSeed, sites: Option<Sites>) -> Result<Recording, RecordError> {
     let lossy = |part: &OsString| part.to_string_lossy().into_owned();
     let program = command.first().map(lossy).unwrap_or_default();
     let args: Vec<CString> = command
@@ -144,6 +151,8 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed) -> Result<Recording,
         substitution: None,
         boxed: false,
         drains: Vec::new(),
+        sites,
+        changes: Vec::new(),
     };
     let let_it_go = || std::fs::File::from(let_go).write_all(&[1]);
     let recorded = recorder::record(&roots, let_it_go, options, &mut NoScript);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::change::Changes;
 use super::clock::{Clock, JUMPS_UNTIL_IDLE};
 use super::functions::Functions;
 use super::guard::Guard;
@@ -14,6 +15,7 @@ use super::hold::HeldBack;
 use super::memory::Shadows;
 use super::schedule::{Candidate, Schedule, may_sleep, waits};
 use super::socket_times::SocketTimeout;
+use super::stacks::Stacks;
 use super::substitute::Exchange;
 use super::timer_list::TimerList;
 use super::tracee::{Resume, State, Tracee};
@@ -23,6 +25,7 @@ use crate::sys::arch::Sys;
 use crate::sys::ptrace;
 use crate::sys::tick::Ticks;
 use crate::sys::wait::{Status, Stop, wait};
+use crate::trace::Site;
 use crate::trace::canonical::Ending;
 use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Recording, Tid};
 
@@ -45,6 +48,8 @@ pub(super) struct Engine<'a> {
     pub(super) schedule: Schedule,
     pub(super) held_back: HeldBack,
     pub(super) shadows: Shadows,
+    pub(super) stacks: Option<Stacks>,
+    pub(super) changes: Changes,
     pub(super) functions: Functions,
     pub(super) guard: Guard,
     pub(super) exchange: Option<Exchange>,
@@ -99,6 +104,8 @@ pub(super) type Fallible<T> = Result<T, RecorderError>;
 
 impl<'a> Engine<'a> {
     pub(super) fn new(mut options: Options, script: &'a mut dyn Script) -> Self {
+        let stacks = options.sites.map(Stacks::new);
+        let changes = Changes::new(std::mem::take(&mut options.changes));
         let drains = std::mem::take(&mut options.drains).into_iter().map(File::from).collect();
         Self {
             schedule: Schedule::new(&options.schedule),
@@ -112,6 +119,8 @@ impl<'a> Engine<'a> {
             events: Vec::new(),
             places: Vec::new(),
             shadows: Shadows::default(),
+            stacks,
+            changes,
             functions: Functions::default(),
             guard: Guard::default(),
             drains,
@@ -239,24 +248,53 @@ impl<'a> Engine<'a> {
 
     /// Adds an event and tells the script of it.
     pub(super) fn tell(&mut self, tid: Tid, kind: RawKind) {
-        let event = RawEvent { tid, kind, site: None };
+        let site = match &kind {
+            // Where it was called: the stack that is there now is the new program's.
+            RawKind::Exec { former, .. } => self.stacks.as_mut().and_then(|stacks| stacks.take(former.unwrap_or(tid))),
+            // Found after the step: the place is that of the next call, and tells nothing.
+            RawKind::Stored { access: None, .. } => None,
+            _ => self.site_now(tid),
+        };
+        let event = RawEvent { tid, kind, site };
+        self.changes.note(&event);
         self.count(&event);
         self.script.event(self.events.len() as u32, &event);
         self.events.push(event);
         self.places.push(self.place(tid));
     }
 
+    /// Where in the learner's source a thread is, in a run with sites.
+    fn site_now(&mut self, tid: Tid) -> Option<Site> {
+        self.note_stack(tid);
+        self.stacks.as_ref().and_then(|stacks| stacks.last(tid))
+    }
+
+    /// Looks where a stopped thread of the learner's is, in a run with sites; one that is not stopped is where it was.
+    pub(super) fn note_stack(&mut self, tid: Tid) {
+        if self.stacks.is_none() {
+            return;
+        }
+        let process = self.tracee(tid).filter(|tracee| !tracee.peer).map(|tracee| tracee.tgid);
+        if let (Some(stacks), Some(process)) = (&mut self.stacks, process)
+            && let Ok(registers) = ptrace::registers(tid)
+        {
+            stacks.note(tid, process, &registers);
+        }
+    }
+
     /// Step after step, until nothing is left to do.
     fn go_on(&mut self) -> Fallible<RawEnd> {
         loop {
             if let Some((limit, figure, tid)) = self.limit.take() {
-                return Ok(RawEnd::Limit { limit, figure, tid });
+                let site = tid.and_then(|tid| self.site_now(tid));
+                return Ok(RawEnd::Limit { limit, figure, tid, site });
             }
             if std::mem::take(&mut self.time_is_due) {
                 self.advance()?;
             }
             self.let_due()?;
             self.ask_peers(false);
+            self.make_changes()?;
             let alone = !self.tracees.values().any(|tracee| !tracee.peer);
             let candidates = self.candidates();
             if let Some(order) = self.schedule.choose(&candidates) {

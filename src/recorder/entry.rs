@@ -17,6 +17,7 @@ impl Engine<'_> {
     /// The seccomp filter stopped it before a call.
     pub(super) fn on_entry(&mut self, tid: Tid) -> Fallible<()> {
         let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
+        self.note_stack(tid);
         self.set(tid, State::Ready, Resume::Next(None));
         let Some(mut call) = registers.invocation() else { return Ok(()) };
         let mut resumed = false;

@@ -19,6 +19,7 @@
 //! Architecture invariant: knows no exercise, no verdict and no names; [`Script`] is all that it asks the harness.
 
 mod budget;
+mod change;
 mod clock;
 mod decides;
 mod decode;
@@ -31,6 +32,7 @@ mod hold;
 mod memory;
 mod schedule;
 mod socket_times;
+mod stacks;
 mod still;
 mod stops;
 mod substitute;
@@ -42,7 +44,9 @@ mod walls;
 
 use std::os::fd::OwnedFd;
 
+pub use change::{Change, Deed};
 pub use filter::{filter, is_denied_in_the_box};
+pub use stacks::Sites;
 pub use substitute::Substitution;
 
 use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
@@ -91,6 +95,10 @@ pub struct Options {
     pub boxed: bool,
     /// Read ends, non-blocking, of the pipes that the program's output goes to: emptied as the run goes on.
     pub drains: Vec<OwnedFd>,
+    /// Each event carries the learner's own place; none for a run that is to be fast.
+    pub sites: Option<Sites>,
+    /// What is done to processes on the way; nothing in a run that is graded.
+    pub changes: Vec<Change>,
 }
 
 /// What a run gave.

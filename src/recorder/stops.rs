@@ -104,7 +104,8 @@ impl Engine<'_> {
             return Ok(());
         }
         tracee.entered = false;
-        self.returned(tid, &call, result)
+        self.returned(tid, &call, result)?;
+        self.give_back(tid)
     }
 
     /// Tells of a call's return and draws the conclusions that the recorder needs itself.
@@ -220,6 +221,9 @@ impl Engine<'_> {
             let shares = vfork || flags & libc::CLONE_VM != 0;
             self.guard.forked(parent_tgid, child, shares);
             self.shadows.forked(parent_tgid, child);
+            if let Some(stacks) = &mut self.stacks {
+                stacks.forked(parent_tgid, child);
+            }
             let inherited = self.restarting.get(&parent_tgid).cloned().unwrap_or_default();
             self.restarting.insert(child, inherited);
         }
@@ -270,6 +274,9 @@ impl Engine<'_> {
         self.timers.exec(tid);
         self.set(tid, State::Ready, Resume::Next(None));
         self.shadows.exec(tid);
+        if let Some(stacks) = &mut self.stacks {
+            stacks.exec(tid);
+        }
         let auxiliary = auxiliary_vector(tid);
         let value = |wanted| auxiliary.iter().find(|(kind, ..)| *kind == wanted).map(|(_, value, _)| *value);
         self.look_for_functions(tid, value(AT_ENTRY), value(AT_BASE).is_some_and(|base| base != 0));
@@ -288,6 +295,7 @@ impl Engine<'_> {
 
     /// The thread is about to end; its memory is still there.
     fn on_last_stop(&mut self, tid: Tid) -> Fallible<()> {
+        self.note_stack(tid);
         self.tell_stores(tid, true);
         self.leave_robust_locks(tid);
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::guard::Standing;
 use super::timeouts::Deadline;
 use crate::model::Signal;
-use crate::sys::arch::Invocation;
+use crate::sys::arch::{Invocation, Registers};
 use crate::trace::raw::InnerPid;
 
 /// A thread under ptrace.
@@ -36,6 +36,8 @@ pub(super) struct Tracee {
     pub(super) restart: Option<(i64, Invocation)>,
     /// Its last call found nothing to do (EAGAIN, WNOHANG, sched_yield): others go first.
     pub(super) demoted: bool,
+    /// The registers that it gets back when a call that was made in its name returns.
+    pub(super) lent: Option<Registers>,
     /// How many calls and accesses to shared memory it has come to: its place in a schedule.
     pub(super) at: u32,
     /// Whether others can see the call that it stands before, once somebody has asked.
@@ -127,6 +129,7 @@ impl Tracee {
             entered: false,
             restart: None,
             demoted: false,
+            lent: None,
             at: 0,
             visible: Cell::new(None),
             before: false,

@@ -4,7 +4,7 @@
 //! why; what to do next.
 
 use super::style::{Tone, escape, width, wrap};
-use super::{ExerciseReport, FindingReport, Severity, Status, Style, graph, picture, table};
+use super::{ExerciseReport, FindingReport, Severity, Status, Style, graph, picture, snippet, table};
 use crate::judge::matching::Mark;
 use crate::model::Turn;
 
@@ -133,10 +133,15 @@ fn found(finding: &FindingReport, report: &ExerciseReport, style: &Style, lines:
         let place = format!("{}{}{}", escape(file, false), number(finding.line), number(finding.column));
         lines.push(format!("  {} {place}", style.paint("-->", Tone::Note)));
     }
-    for note in &finding.also {
-        let text = format!("{}:{}: {}", escape(&note.file, false), note.line, escape(&note.text, false));
-        lines.extend(wrapped("   = ", &text, style));
+    let snippet = snippet::lines(finding, style);
+    if snippet.is_empty() {
+        for note in &finding.also {
+            let text = format!("{}:{}: {}", escape(&note.file, false), note.line, escape(&note.text, false));
+            lines.extend(wrapped("   = ", &text, style));
+        }
     }
+    let framed = !snippet.is_empty();
+    lines.extend(snippet);
     if !finding.text.is_empty() {
         lines.push("   |".to_owned());
         lines.extend(
@@ -145,10 +150,14 @@ fn found(finding: &FindingReport, report: &ExerciseReport, style: &Style, lines:
         lines.push("   |".to_owned());
     }
     if let Some(columns) = &finding.columns {
-        lines.push("   |".to_owned());
+        if !framed {
+            lines.push("   |".to_owned());
+        }
         lines.extend(graph::columns(columns, style));
     } else if finding.severity == Severity::Error && report.cause() == Some(finding) && !report.lanes.is_empty() {
-        lines.push("   |".to_owned());
+        if !framed {
+            lines.push("   |".to_owned());
+        }
         lines.extend(picture::lanes(&report.lanes, style));
     }
     if !finding.waits.is_empty() {
@@ -163,6 +172,9 @@ fn found(finding: &FindingReport, report: &ExerciseReport, style: &Style, lines:
     difference(finding, style, lines);
     let why = finding.why.join("\n");
     labelled("why", (!why.is_empty()).then_some(why.as_str()), style, lines);
+    for tried in &finding.tried {
+        labelled("tried", Some(tried), style, lines);
+    }
 }
 
 /// Where expected and seen bytes part. Two lines with a caret become a caret alone where what it points at stands just

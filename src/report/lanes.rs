@@ -16,6 +16,7 @@ mod steps;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use self::steps::{Step, Steps, steps};
+use super::style::escape;
 use crate::trace::{RunEnd, Trace};
 
 /// More lanes than these do not fit side by side.
@@ -56,6 +57,9 @@ pub fn lanes(trace: &Trace, layout: Layout) -> String {
         1..=MOST_LANES => side_by_side(&steps, layout),
         _ => stacked(&steps, layout),
     };
+    for line in stuck(trace) {
+        text.push_str(&format!("{}\n", escape(&line, false)));
+    }
     if let Some(end) = end(trace) {
         text.push('\n');
         for line in wrap(&end, layout.width) {
@@ -66,13 +70,24 @@ pub fn lanes(trace: &Trace, layout: Layout) -> String {
     text
 }
 
+/// Where in its source each process waits, where that is known.
+fn stuck(trace: &Trace) -> Vec<String> {
+    let (RunEnd::Deadlock { waits } | RunEnd::AllBlocked { waits }) = &trace.end else { return Vec::new() };
+    let told = waits.iter().filter_map(|wait| {
+        let site = wait.site.as_ref()?;
+        let (name, call) = (&trace.life(wait.life).name, &wait.call);
+        Some(format!("{name} waits in {call}: {}:{}:{}", site.file, site.line, site.column))
+    });
+    told.collect()
+}
+
 /// How the run ended, where it did not end by itself.
 fn end(trace: &Trace) -> Option<String> {
     match &trace.end {
         RunEnd::Finished => None,
         RunEnd::Deadlock { .. } => Some("Deadlock: nothing is left that could wake any of them.".to_owned()),
         RunEnd::AllBlocked { .. } => Some("All wait; only something outside the run could wake them.".to_owned()),
-        RunEnd::Limit { limit, figure, life } => {
+        RunEnd::Limit { limit, figure, life, .. } => {
             let life = life.map(|life| format!(", in {}", trace.life(life).name)).unwrap_or_default();
             Some(format!("Ended at a limit: {limit}, {figure}{life}."))
         }

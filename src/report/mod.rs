@@ -6,8 +6,11 @@
 mod block;
 mod graph;
 mod json;
+mod labels;
 pub mod lanes;
 mod picture;
+mod snippet;
+mod spans;
 pub mod style;
 mod table;
 mod terminal;
@@ -107,6 +110,9 @@ pub struct ExerciseReport {
     /// The shown run beside the expected one.
     #[serde(default)]
     pub lanes: Vec<LaneStep>,
+    /// Why there are no lines although there could be: a fault of the grader's, which costs nobody anything.
+    #[serde(default)]
+    pub replay_problem: Option<String>,
 }
 
 /// A finding, with its place as a person finds it.
@@ -143,6 +149,12 @@ pub struct FindingReport {
     /// Who waits for whom.
     #[serde(default)]
     pub waits: Vec<WaitFor>,
+    /// All lines that matter, with the place in them: the one that `line` and `column` name, then those of `also`.
+    #[serde(default)]
+    pub labels: Vec<LabelReport>,
+    /// What was tried on the run that is shown, and helped: `with that end closed …, your program passes`.
+    #[serde(default)]
+    pub tried: Vec<String>,
     /// Where expected and seen bytes part.
     #[serde(default)]
     pub diff: String,
@@ -163,6 +175,26 @@ pub struct Note {
     pub line: u32,
     /// What is said of it.
     pub text: String,
+}
+
+/// A place in the learner's source, and what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelReport {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters as compilers show it; 0 where unknown.
+    pub column: u32,
+    /// The column behind the last one that is meant, in the same line.
+    pub end_column: u32,
+    /// What is said of it; empty where the finding's message says it all.
+    pub text: String,
+    /// The finding happened here; else it is what led to it.
+    pub primary: bool,
+    /// The line itself, where the source is at hand.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 impl Report {
@@ -251,12 +283,24 @@ impl ExerciseReport {
             refused: Vec::new(),
             unexamined: Vec::new(),
             lanes: Vec::new(),
+            replay_problem: None,
         }
     }
 
     /// The first finding that costs points.
     pub fn cause(&self) -> Option<&FindingReport> {
         self.findings.iter().find(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// A file that the compiler named, as the reader finds it: the learner's main file is the graded one.
+fn shown(file: &str, source: &str) -> String {
+    match file.strip_prefix("src/") {
+        Some("main.rs") => source.to_owned(),
+        Some(module) => {
+            source.rsplit_once('/').map_or_else(|| module.to_owned(), |(folder, _)| format!("{folder}/{module}"))
+        }
+        None => file.to_owned(),
     }
 }
 
@@ -289,15 +333,13 @@ fn skipped(exercise: &Exercise, status: Status) -> Vec<CheckResult> {
 impl FindingReport {
     /// A finding in the graded file, which the reader finds as `source`.
     pub fn of(finding: &Finding, source: &str) -> Self {
-        // The trace names a file as the compiler did: `src/main.rs`.
-        let shown = |file: &str| if source.ends_with(file) { source.to_owned() } else { file.to_owned() };
         let place = finding.place.as_ref();
         Self {
             code: finding.code,
             severity: finding.severity,
             check: Some(finding.check.clone()),
             message: finding.message.clone(),
-            file: Some(place.map_or_else(|| source.to_owned(), |site| shown(&site.file))),
+            file: Some(place.map_or_else(|| source.to_owned(), |site| shown(&site.file, source))),
             line: place.map(|site| site.line),
             column: place.map(|site| site.column).filter(|column| *column > 0),
             expected: finding.expected.clone(),
@@ -306,10 +348,12 @@ impl FindingReport {
             also: finding
                 .also
                 .iter()
-                .map(|(site, text)| Note { file: shown(&site.file), line: site.line, text: text.clone() })
+                .map(|(site, text)| Note { file: shown(&site.file, source), line: site.line, text: text.clone() })
                 .collect(),
             columns: finding.columns.clone(),
             waits: finding.waits.clone(),
+            labels: labels::of(finding, source),
+            tried: Vec::new(),
             diff: finding.diff.clone(),
             text: String::new(),
             proved: finding.proved,
@@ -339,6 +383,8 @@ impl FindingReport {
             also: Vec::new(),
             columns: None,
             waits: Vec::new(),
+            labels: Vec::new(),
+            tried: Vec::new(),
             diff: String::new(),
             text: String::new(),
             proved: false,

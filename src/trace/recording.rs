@@ -103,7 +103,7 @@ mod tests {
 
     fn recording() -> Recording {
         let file = |kind| RawFile { kind, path: "/work/a".into(), dev: 1, ino: u64::MAX, read: true, write: false };
-        let site = Some(Site { file: "src/main.rs".into(), line: 3, column: 9 });
+        let site = Some(Site { file: "src/main.rs".into(), line: 3, column: 9, function: Some("x::main".into()) });
         let event = |kind| RawEvent { tid: 7, kind, site: site.clone() };
         let descriptors = vec![(0, file(FileKind::Pipe))];
         let events = vec![
@@ -120,7 +120,10 @@ mod tests {
             event(RawKind::Delivered { signal: Signal::TERM, handled: false, sender: 0 }),
             event(RawKind::Exited { ending: Ending::Killed(Signal::TERM) }),
         ];
-        Recording { events, end: RawEnd::Limit { limit: "wall".into(), figure: "20 s".into(), tid: Some(7) } }
+        Recording {
+            events,
+            end: RawEnd::Limit { limit: "wall".into(), figure: "20 s".into(), tid: Some(7), site: None },
+        }
     }
 
     #[test]

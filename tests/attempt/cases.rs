@@ -49,6 +49,8 @@ pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
         entropy: 1,
         holds: Vec::new(),
         substitution: None,
+        sites: None,
+        changes: Vec::new(),
     }
 }
 

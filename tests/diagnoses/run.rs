@@ -232,7 +232,8 @@ impl Run {
     }
 
     pub(crate) fn limit(&mut self, limit: &str, figure: &str, life: LifeId) {
-        self.trace.end = RunEnd::Limit { limit: limit.to_owned(), figure: figure.to_owned(), life: Some(life) };
+        self.trace.end =
+            RunEnd::Limit { limit: limit.to_owned(), figure: figure.to_owned(), life: Some(life), site: None };
     }
 }
 
@@ -241,7 +242,7 @@ fn stores_at(verb: &Verb, wanted: ObjectId, at: u64) -> bool {
 }
 
 pub(crate) fn site(line: u32) -> Site {
-    Site { file: "src/main.rs".to_owned(), line, column: 0 }
+    Site { file: "src/main.rs".to_owned(), line, column: 0, function: None }
 }
 
 /// A thread that waits; `held` says who holds the other end.

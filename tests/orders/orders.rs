@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use ipc_grade::harness::{Attempt, Attempted, StdinSource, attempt};
-use ipc_grade::model::{Held, Hold, Limits, Schedule, ScheduleSeed, Turn};
+use ipc_grade::model::{Held, Hold, Limits, Schedule, ScheduleSeed, Sleepers, Turn};
 use ipc_grade::trace::canonical::{Ending, LifeId, RunEnd, Verb};
 
 /// How many orders a grade tries by default.
@@ -57,6 +57,9 @@ fn described(program: PathBuf, case: &str) -> Attempt {
         hold: None,
         places: false,
         entropy: 1,
+        sleepers: Sleepers::OnTime,
+        sites: None,
+        changes: Vec::new(),
         holds: Vec::new(),
         substitution: None,
     }

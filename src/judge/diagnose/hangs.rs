@@ -13,9 +13,10 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
         RunEnd::Finished => None,
         RunEnd::Deadlock { .. } => deadlock(scene, true),
         RunEnd::AllBlocked { .. } => deadlock(scene, false),
-        RunEnd::Limit { limit, figure, life } => {
+        RunEnd::Limit { limit, figure, life, .. } => {
             let who = life.filter(|life| scene.is_learner(*life)).map(|life| scene.who(life));
-            Some(over_the_limit(scene, limit, figure, &who.unwrap_or_else(|| "the program".to_owned())))
+            let cause = over_the_limit(scene, limit, figure, &who.unwrap_or_else(|| "the program".to_owned()));
+            Some(cause.label_last(scene, life.filter(|life| scene.is_learner(*life)).or(scene.trace().main())))
         }
     }
     .into_iter()

@@ -201,12 +201,30 @@ pub(super) fn wrong_values(scene: &Scene<'_>, left: &BTreeSet<usize>) -> Vec<Cau
                 cause = cause.why(line);
             }
         }
+        let touched = symptom.problem.event.and_then(|event| last_touch(scene, event));
+        cause = cause.label_if(scene, touched.map(|(event, _)| event), touched.map_or("", |(_, text)| text));
         if cause.finding.why.is_empty() {
             cause = cause.why("both sides must agree on every byte:").why("which value, how wide, at which offset.");
         }
         causes.push(cause);
     }
     causes
+}
+
+/// The learner's last store before somebody looked, or, where there is none, where the memory was mapped.
+fn last_touch(scene: &Scene<'_>, looked: EventId) -> Option<(EventId, &'static str)> {
+    let object = scene.trace().event(looked).verb.object();
+    let before = || {
+        scene.events().filter(|(id, event)| *id < looked && event.site.is_some()).map(|(id, event)| (id, &event.verb))
+    };
+    let store = before()
+        .filter(|(_, verb)| matches!(verb, Verb::Store { object: o, .. } if object.is_none_or(|object| object == *o)));
+    let map = before()
+        .filter(|(_, verb)| matches!(verb, Verb::Map { object: o, .. } if object.is_none_or(|object| object == *o)));
+    store
+        .last()
+        .map(|(id, _)| (id, "the last store before that"))
+        .or_else(|| map.last().map(|(id, _)| (id, "mapped here")))
 }
 
 /// Offset and type of an `expect OFFSET TYPE VALUE`.

@@ -31,9 +31,9 @@ use std::collections::BTreeSet;
 pub(crate) use scene::Scene;
 pub(crate) use words::first_difference;
 
-use super::{Finding, Label, Severity, Spot};
+use super::{End, Finding, Label, Repair, Severity, Spot};
 use crate::model::{CheckId, Code};
-use crate::trace::EventId;
+use crate::trace::{EventId, LifeId, Site};
 
 /// What was found, and what of the symptoms is paid for already.
 pub(crate) struct Diagnosis {
@@ -88,6 +88,7 @@ impl Cause {
             labels: Vec::new(),
             columns: None,
             waits: Vec::new(),
+            repairs: Vec::new(),
             diff: String::new(),
             proved: false,
         };
@@ -116,17 +117,43 @@ impl Cause {
     }
 
     /// What of the run it is about: the first label is where it happened, the others are what led to it.
-    fn label(mut self, scene: &Scene<'_>, at: impl Into<Spot>, text: impl Into<String>) -> Self {
-        let (at, text) = (at.into(), text.into());
+    fn label(self, scene: &Scene<'_>, at: impl Into<Spot>, text: impl Into<String>) -> Self {
+        let at = at.into();
         let site = match at {
             Spot::Event(event) => scene.site(event),
             Spot::Wait(thread) => scene.waits().iter().find(|wait| wait.thread == thread).and_then(|w| w.site.clone()),
         };
-        match self.finding.labels.is_empty() {
-            true => self.finding.place = site,
-            false => self.finding.also.extend(site.map(|site| (site, text.clone()))),
+        self.label_at(at, site, text.into())
+    }
+
+    /// Where a process came to, for what it never did.
+    fn label_last(self, scene: &Scene<'_>, life: Option<LifeId>) -> Self {
+        match life.and_then(|life| scene.last_place(life)) {
+            Some((at, site, text)) => self.label_at(at, site, text),
+            None => self,
         }
-        self.finding.labels.push(Label { at, text });
+    }
+
+    fn label_at(mut self, at: Spot, site: Option<Site>, text: String) -> Self {
+        match self.finding.labels.is_empty() {
+            true => self.finding.place.clone_from(&site),
+            false => self.finding.also.extend(site.clone().map(|site| (site, text.clone()))),
+        }
+        self.finding.labels.push(Label { at, text, site, end: None });
+        self
+    }
+
+    /// What would mend it.
+    fn repair(mut self, repair: Option<Repair>) -> Self {
+        self.finding.repairs.extend(repair);
+        self
+    }
+
+    /// What was labelled last is one end of the pipe that is made there.
+    fn of_end(mut self, end: End) -> Self {
+        if let Some(label) = self.finding.labels.last_mut() {
+            label.end = Some(end);
+        }
         self
     }
 

@@ -3,7 +3,7 @@
 use super::steps::Step;
 use super::words::{list, short};
 use super::{Cause, Effect, Scene};
-use crate::judge::ProblemKind;
+use crate::judge::{End, ProblemKind, Repair};
 use crate::model::{Code, Signal};
 use crate::trace::{EventId, Holder, LifeId, ObjectId, ObjectKind, Verb, Wait};
 
@@ -54,13 +54,36 @@ fn end_never_comes(scene: &Scene<'_>) -> Option<Cause> {
             _ => Some(since),
         });
         let whose = scene.who(holder.life);
-        cause = cause.why(how_held(scene, holder, &whose, thing)).label_if(
-            scene,
-            made,
-            format!("{whose} still has this open"),
-        );
+        let still = format!("{whose} still has this open");
+        cause = cause.why(how_held(scene, holder, &whose, thing)).label_if(scene, made, still);
+        if made.is_some() {
+            cause = cause.of_end(End::Write);
+        }
+        cause = cause.repair(closed_in_time(scene, holder, object, made, whose));
     }
     Some(cause)
+}
+
+/// Closing what a holder still has open: once it has it, has written what it had to write, and has given it to its
+/// children.
+fn closed_in_time(
+    scene: &Scene<'_>,
+    holder: &Holder,
+    object: ObjectId,
+    made: Option<EventId>,
+    who: String,
+) -> Option<Repair> {
+    let since = holder.since?;
+    let last = scene.trace().of(holder.life).filter(|(id, event)| {
+        let uses = match &event.verb {
+            Verb::Write { object: to, .. } => *to == object,
+            Verb::Fork { .. } => true,
+            _ => false,
+        };
+        *id > since && uses
+    });
+    let after = last.map(|(id, _)| id).last().unwrap_or(since);
+    Some(Repair::CloseWriteEnds { life: holder.life, made: made?, after, who })
 }
 
 fn waits_for_the_end(scene: &Scene<'_>, wait: &Wait, object: ObjectId) -> bool {

@@ -114,7 +114,7 @@ fn left_alone(scene: &Scene<'_>, code: Code, message: String, first: LifeId, par
         .explains(explained)
         .after_crash(scene.crashed(parent))
         .label(scene, scene.site(ended).map_or(fork, |_| ended), "")
-        .label(scene, fork, "made here");
+        .label(scene, fork, format!("{} is made here", scene.who(first)));
     Some(cause)
 }
 

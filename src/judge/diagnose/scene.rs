@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::check::{self, Symptom};
 use super::super::races::Races;
-use super::super::{Case, Matching, Problem, ProblemKind};
+use super::super::{Case, Matching, Problem, ProblemKind, Spot};
 use super::steps::{Step, whom};
 use crate::model::peer::Action;
 use crate::model::{CheckId, CheckKind, Invariant, Signal};
@@ -241,6 +241,23 @@ impl<'a> Scene<'a> {
     /// The event's line in the learner's source.
     pub(crate) fn site(&self, event: EventId) -> Option<Site> {
         self.trace().event(event).site.clone()
+    }
+
+    /// Where a process came to in the learner's source: where it waits or works, else what it did last.
+    pub(crate) fn last_place(&self, life: LifeId) -> Option<(Spot, Option<Site>, String)> {
+        let who = self.who(life);
+        if let Some(wait) = self.waits().iter().find(|wait| wait.life == life && wait.site.is_some()) {
+            return Some((wait.into(), wait.site.clone(), format!("{who} is stuck here")));
+        }
+        let placed = self.trace().of(life).filter(|(_, event)| event.site.is_some());
+        let last = placed.last().filter(|_| self.is_learner(life));
+        match &self.trace().end {
+            RunEnd::Limit { life: Some(limited), site: Some(site), .. } if *limited == life => {
+                let (at, _) = self.trace().of(life).last()?;
+                Some((at.into(), Some(site.clone()), format!("{who} is here when it is stopped")))
+            }
+            _ => last.map(|(at, event)| (at.into(), event.site.clone(), format!("{who} comes no further than this"))),
+        }
     }
 
     /// ` (line 11)`, or nothing while lines are not known.

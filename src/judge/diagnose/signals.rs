@@ -52,7 +52,7 @@ fn too_early(scene: &Scene<'_>) -> Option<Cause> {
     let mut cause = Cause::new(Code::S001, scene.signal(signal), at, message)
         .effect(Effect::Stops)
         .explains(scene.after(at))
-        .label(scene, at, "")
+        .label(scene, at, format!("{whom} is here when it comes"))
         .expected(format!("{whom} is ready for SIG{signal} (a handler, or masked) when it comes"))
         .saw(format!("{who} sends SIG{signal}; {saw}"))
         .why(format!("without a handler SIG{signal} does what it does by default: it ends the process."))

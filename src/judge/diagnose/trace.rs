@@ -219,6 +219,17 @@ fn start(scene: &Scene<'_>, symptom: &Symptom, message: String) -> Cause {
     Cause::new(symptom.code, symptom.home.clone(), at, message).label_if(scene, place, "")
 }
 
+/// Where a step is missing: where its process is stuck or computes, else after what it had done before.
+fn gap(scene: &Scene<'_>, symptom: &Symptom, cause: Cause) -> Cause {
+    let stays = |life: &LifeId| scene.trace().life(*life).ended.is_none();
+    let before = symptom.problem.event.filter(|event| scene.site(*event).is_some());
+    match (symptom.problem.life, before) {
+        (Some(life), _) if stays(&life) => cause.label_last(scene, Some(life)),
+        (_, Some(before)) => cause.label(scene, before, "it is missing after this"),
+        (life, None) => cause.label_last(scene, life),
+    }
+}
+
 /// T001.
 fn missing(scene: &Scene<'_>, symptom: &Symptom, more: usize) -> Cause {
     let step = Step::parse(symptom.problem.step.as_deref().unwrap_or_default());
@@ -260,6 +271,11 @@ fn missing(scene: &Scene<'_>, symptom: &Symptom, more: usize) -> Cause {
             let cause = start(scene, symptom, format!("a step is missing: {who} never {predicate}"))
                 .expected(format!("{who} {predicate}"))
                 .saw(seen);
+            let cause = match step.verb {
+                // Where there is no fork, no line is the wrong one.
+                "fork" | "processes" => cause,
+                _ => gap(scene, symptom, cause),
+            };
             match step.verb {
                 "fork" => cause.why("without a fork there is one process, whatever it prints."),
                 _ => cause,

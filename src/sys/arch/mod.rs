@@ -14,6 +14,19 @@ pub use x86_64::{
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("ipc-grade records system calls on Linux on x86-64; this machine is of another kind");
 
+/// A frame of a stopped thread's stack: what is needed to find the one that called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// The instruction that runs next in it.
+    pub instruction: u64,
+    /// The stack pointer.
+    pub stack: u64,
+    /// The frame pointer.
+    pub base: u64,
+    /// What it does now is the instruction before: a call of a function or of the kernel.
+    pub behind: bool,
+}
+
 /// The system calls that the recorder looks at, by the name of their modern form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the call of this name in section 2 of the manual")]

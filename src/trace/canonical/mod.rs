@@ -211,8 +211,11 @@ pub struct Site {
     pub file: String,
     /// The line, from 1.
     pub line: u32,
-    /// The column, from 1; 0 where unknown.
+    /// The column, from 1, in bytes of UTF-8 as the compiler's line tables count; 0 where unknown.
     pub column: u32,
+    /// The function, with its module's path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
 }
 
 /// How a run ended.
@@ -239,6 +242,9 @@ pub enum RunEnd {
         figure: String,
         /// Who was running, or over the limit.
         life: Option<LifeId>,
+        /// Where in the learner's source that one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        site: Option<Site>,
     },
 }
 

@@ -38,7 +38,8 @@ impl Namer {
     pub(super) fn run_end(&self, end: &RawEnd) -> RunEnd {
         match end {
             RawEnd::Finished => RunEnd::Finished,
-            RawEnd::Limit { limit, figure, tid } => RunEnd::Limit {
+            RawEnd::Limit { limit, figure, tid, site } => RunEnd::Limit {
+                site: site.clone(),
                 limit: limit.clone(),
                 figure: figure.clone(),
                 life: tid.and_then(|tid| self.by_tid.get(&tid)).map(|thread| self.life_of(*thread)),

@@ -300,6 +300,9 @@ pub enum RawEnd {
         figure: String,
         /// Who was running, or over the limit.
         tid: Option<Tid>,
+        /// Where in the learner's source that one was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        site: Option<Site>,
     },
 }
 

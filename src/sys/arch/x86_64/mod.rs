@@ -3,6 +3,8 @@
 mod instruction;
 
 pub use instruction::{Instruction, Simple};
+mod frames;
+mod lend;
 
 use super::{Invocation, PEER_CALL, Sys};
 

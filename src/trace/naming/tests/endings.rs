@@ -157,7 +157,7 @@ fn queues_and_semaphores() {
 
 #[test]
 fn a_limit_names_its_life() {
-    let end = RawEnd::Limit { limit: "cpu".into(), figure: "2000 ms".into(), tid: Some(20) };
+    let end = RawEnd::Limit { limit: "cpu".into(), figure: "2000 ms".into(), tid: Some(20), site: None };
     let trace = trace_with([fork(MAIN, 20)], end);
     same(&print_end(&trace), "limit cpu 2000 ms Some(\"main.1\")");
 }

@@ -283,7 +283,7 @@ fn verb(trace: &Trace, event: &Event) -> String {
 pub(super) fn print_end(trace: &Trace) -> String {
     let (mut text, waits) = match &trace.end {
         RunEnd::Finished => return "finished\n".to_owned(),
-        RunEnd::Limit { limit, figure, life } => {
+        RunEnd::Limit { limit, figure, life, .. } => {
             return format!("limit {limit} {figure} {:?}\n", life.map(|life| &trace.life(life).name));
         }
         RunEnd::Deadlock { waits } => ("deadlock\n".to_owned(), waits),
