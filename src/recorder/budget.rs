@@ -41,6 +41,8 @@ impl Engine<'_> {
     /// Time has passed while a tracee runs: look at its budget.
     pub(super) fn on_tick(&mut self, tid: Tid) -> Fallible<()> {
         self.check_wall();
+        self.check_foreseen(tid)?;
+        self.refresh_held();
         let Some(limits) = self.options.limits else { return Ok(()) };
         if self.limit.is_some() {
             return self.stop_running(tid);

@@ -32,11 +32,14 @@ impl Engine<'_> {
         let own_word = call.sys == Sys::Futex
             && call.args[1] as i32 & libc::FUTEX_PRIVATE_FLAG != 0
             && !self.tracees.values().any(|other| other.tgid == tracee.tgid && other.tid != tracee.tid);
-        // Asked again and again while it stands there, and each answer may cost a look into /proc.
+        // Asked again and again while it stands there, and each answer may cost a look into /proc, which is not for what
+        // the model knows.
         if self.tracees.len() <= 1 || own_word {
             return false;
         }
-        let visible = tracee.visible.get().unwrap_or_else(|| others_can_see(tracee.tid, &call));
+        let modelled = matches!(call.sys, Sys::Read | Sys::Readv | Sys::Write | Sys::Writev)
+            && self.kernel.pipe_of(tracee.tid, call.args[0] as i32).is_some();
+        let visible = modelled || tracee.visible.get().unwrap_or_else(|| others_can_see(tracee.tid, &call));
         tracee.visible.set(Some(visible));
         visible
     }

@@ -9,9 +9,11 @@ use nix::errno::Errno;
 
 use super::change::Changes;
 use super::clock::{Clock, JUMPS_UNTIL_IDLE};
+use super::foresee::Way;
 use super::functions::Functions;
 use super::guard::Guard;
 use super::hold::HeldBack;
+use super::kernel::Kernel;
 use super::memory::Shadows;
 use super::schedule::{Candidate, Schedule, may_sleep, waits};
 use super::socket_times::SocketTimeout;
@@ -63,6 +65,12 @@ pub(super) struct Engine<'a> {
     pub(super) inherited: HashSet<(u64, u64)>,
     /// The signals after which a process wants its calls restarted (SA_RESTART).
     pub(super) restarting: HashMap<Tid, HashSet<Signal>>,
+    /// What the recorder knows of the kernel's objects.
+    pub(super) kernel: Kernel,
+    /// How many calls the model has foreseen.
+    pub(super) foreseen: u64,
+    /// Something may have been written to the pipes that are drained.
+    pub(super) undrained: bool,
     /// How many semaphores each System V set has: SETALL does not say.
     pub(super) semaphores: HashMap<i32, u64>,
     pub(super) cwd: String,
@@ -129,6 +137,9 @@ impl<'a> Engine<'a> {
             early: HashSet::new(),
             inherited: HashSet::new(),
             restarting: HashMap::new(),
+            kernel: Kernel::default(),
+            foreseen: 0,
+            undrained: false,
             semaphores: HashMap::new(),
             cwd: String::new(),
             clock: Clock::new(),
@@ -296,6 +307,7 @@ impl<'a> Engine<'a> {
             self.ask_peers(false);
             self.make_changes()?;
             let alone = !self.tracees.values().any(|tracee| !tracee.peer);
+            self.refresh_held();
             let candidates = self.candidates();
             if let Some(order) = self.schedule.choose(&candidates) {
                 let polling = !alone && self.polls > POLLS_UNTIL_IDLE && candidates.iter().all(|c| c.demoted);
@@ -317,7 +329,7 @@ impl<'a> Engine<'a> {
                 }
                 continue;
             }
-            if self.ask_peers(true) || self.let_go() {
+            if self.ask_peers(true) || self.let_go() || self.enter_held()? {
                 continue;
             }
             if !self.may_still_wake() {
@@ -418,7 +430,7 @@ impl<'a> Engine<'a> {
     }
 
     /// One step: into its call and to the call's exit, or to its next stop; then until everything is still.
-    fn step(&mut self, order: u32) -> Fallible<()> {
+    pub(super) fn step(&mut self, order: u32) -> Fallible<()> {
         self.turns += 1;
         if let Some(tracee) = self.tracees.get_mut(&order) {
             tracee.turns += 1;
@@ -451,6 +463,7 @@ impl<'a> Engine<'a> {
         self.settle()?;
         if signals {
             self.interrupt_sleepers();
+            self.interrupt_held()?;
         }
         if !goes_on {
             // What the kernel writes at an end, into robust locks and into words that threads wait on, nobody stored.
@@ -468,19 +481,28 @@ impl<'a> Engine<'a> {
         if !self.pass_breakpoint(tid)? {
             return self.settle();
         }
-        let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
-        let into_call = tracee.resume == Resume::Exit;
-        let sleeps = into_call && tracee.call.is_some_and(|call| may_sleep(call.sys));
-        if into_call {
+        let Some(tracee) = self.tracees.get(&order) else { return Ok(()) };
+        let call = tracee.call.filter(|_| tracee.resume == Resume::Exit);
+        let way = match call {
+            Some(call) if !tracee.enters && tracee.lent.is_none() => self.foresee(tid, &call)?,
+            _ => Way::Enter,
+        };
+        if way == Way::Enter && call.is_some() {
             self.rewrite_arguments(tid).or_else(stops::killed_meanwhile)?;
         }
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
-        tracee.state = State::Running;
         tracee.before = false;
-        let resumed = match tracee.resume {
-            Resume::Exit => ptrace::cont_to_exit(tid, None),
-            Resume::Next(signal) => ptrace::cont(tid, signal),
+        let resumed = match (way, tracee.resume) {
+            (Way::Held, _) => {
+                self.note_overtaking();
+                return Ok(());
+            }
+            (Way::Told, _) => ptrace::cont(tid, None),
+            (Way::Audited, _) | (Way::Enter, Resume::Exit) => ptrace::cont_to_exit(tid, None),
+            (Way::Enter, Resume::Next(signal)) => ptrace::cont(tid, signal),
         };
+        let sleeps = way == Way::Enter && call.is_some_and(|call| may_sleep(call.sys));
+        tracee.state = State::Running;
         // ESRCH: it was killed while stopped; its end is told by wait.
         if let Err(errno) = resumed.or_else(|errno| if errno == Errno::ESRCH { Ok(()) } else { Err(errno) }) {
             return Err(failed("continue", tid, errno));
@@ -537,7 +559,9 @@ impl<'a> Engine<'a> {
     pub(super) fn gone(&mut self, tid: Tid, ending: Ending) {
         let Some((tgid, inner)) = self.tracee(tid).map(|tracee| (tracee.tgid, tracee.inner)) else { return };
         self.forget(tid);
+        self.kernel.gone(tid);
         if tid == tgid {
+            self.kernel.children.gone(tid);
             self.guard.gone(tgid);
         }
         self.deaths = true;

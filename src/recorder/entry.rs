@@ -40,6 +40,9 @@ impl Engine<'_> {
             again = resumed || tracee.restart.is_some_and(|(_, interrupted)| interrupted == call);
             tracee.restart = None;
             tracee.changes.clear();
+            tracee.foreseen = false;
+            tracee.enters = false;
+            tracee.ask = None;
             tracee.computes_since = None;
             tracee.yielded = false;
             tracee.outlasts = false;
@@ -106,6 +109,10 @@ impl Engine<'_> {
                 return Ok(());
             }
             Sys::Setsockopt | Sys::Getsockopt if self.socket_option(tid, &call, registers)? => return Ok(()),
+            // Others say nothing of descriptors (ioctl(2)).
+            Sys::Ioctl if !matches!(call.args[1], libc::FIONBIO | libc::FIOASYNC | libc::FIOCLEX | libc::FIONCLEX) => {
+                return Ok(());
+            }
             Sys::Write | Sys::Pwrite | Sys::Sendto | Sys::Writev | Sys::MqTimedsend => self.exchange(tid, &call),
             _ => {}
         }

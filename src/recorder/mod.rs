@@ -26,9 +26,11 @@ mod decode;
 mod engine;
 mod entry;
 mod filter;
+mod foresee;
 mod functions;
 mod guard;
 mod hold;
+mod kernel;
 mod memory;
 mod schedule;
 mod socket_times;
@@ -154,6 +156,20 @@ pub enum RecorderError {
     /// Letting the roots go failed.
     #[error("let the processes go: {0}")]
     Go(std::io::Error),
+    /// The recorder's model of the kernel said something else than the kernel.
+    #[error(
+        "foresee {call} on {object}: the model said {believed}, the kernel {kernel} (this is a fault of ipc-grade)"
+    )]
+    Model {
+        /// With its arguments.
+        call: String,
+        /// What it was about, as the model had it afterwards.
+        object: String,
+        /// What was foreseen.
+        believed: String,
+        /// What happened.
+        kernel: String,
+    },
     /// The ticking that guards the run could not be set up.
     #[error("start the timer that guards the run: {0}")]
     Ticks(nix::errno::Errno),

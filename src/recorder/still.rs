@@ -42,8 +42,10 @@ impl Engine<'_> {
         }
         let Some(call) = tracee.call else { return };
         let timed = decode::may_time_out(tid, &call);
+        self.sleeps_unforeseen(tid, &call);
         let tracee = self.tracee(tid).expect("it was there");
         tracee.state = State::Asleep { timed };
+        tracee.proves = false;
         if !std::mem::replace(&mut tracee.entered, true) {
             self.tell(tid, RawKind::Entered { call: decode::call(tid, &call, None) });
         }
@@ -51,6 +53,9 @@ impl Engine<'_> {
 
     /// Until every tracee is stopped, held or asleep.
     pub(super) fn settle(&mut self) -> Fallible<()> {
+        if self.all_stopped() {
+            return Ok(());
+        }
         loop {
             self.drain();
             loop {
@@ -89,6 +94,14 @@ impl Engine<'_> {
         }
     }
 
+    /// Whether every tracee is where the recorder left it: nobody sleeps in the kernel whom a step could have woken.
+    fn all_stopped(&self) -> bool {
+        let left = |tracee: &Tracee| {
+            matches!(tracee.state, State::Ready | State::Held | State::When(_) | State::Sleep(_) | State::Stopped)
+        };
+        !self.deaths && !self.undrained && self.woken.is_empty() && self.tracees.values().all(left)
+    }
+
     /// Takes in what wait told, but of a tracee that was asleep or is about to end later: which of several that one step
     /// woke or ended is told of first, and whether before the one that did it, is the machine's chance. The other threads
     /// of the process that runs must end at once: its exec waits for that.
@@ -118,7 +131,7 @@ impl Engine<'_> {
                 tracee.tid == tracee.tgid && others && tracee.letter() == b'Z' || tracee.letter() == b'S'
             }
             State::Running => false,
-            State::Ready | State::When(_) | State::Sleep(_) | State::Stopped => {
+            State::Ready | State::Held | State::When(_) | State::Sleep(_) | State::Stopped => {
                 !self.deaths || matches!(tracee.letter(), b't' | b'T')
             }
         }
@@ -126,6 +139,7 @@ impl Engine<'_> {
 
     /// Empties the pipes that the program's output goes to.
     pub(super) fn drain(&mut self) {
+        self.undrained = false;
         let mut buffer = [0; 65536];
         for drain in &mut self.drains {
             while let Ok(got @ 1..) = drain.read(&mut buffer) {

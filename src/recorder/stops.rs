@@ -66,6 +66,7 @@ impl Engine<'_> {
             Stop::Group(signal) => {
                 ptrace::listen(tid).map_err(|errno| failed("leave stopped", tid, errno))?;
                 self.set(tid, State::Stopped, Resume::Next(None));
+                self.note_stopped(tid);
                 self.tell(tid, RawKind::Stopped { signal: Some(signal) });
                 Ok(())
             }
@@ -76,6 +77,7 @@ impl Engine<'_> {
             Stop::Trap | Stop::Other(_) => {
                 let stopped = self.tracee(tid).is_some_and(|tracee| tracee.state == State::Stopped);
                 if stopped {
+                    self.note_stopped(tid);
                     self.tell(tid, RawKind::Stopped { signal: None });
                 }
                 self.set(tid, State::Ready, Resume::Next(None));
@@ -97,15 +99,31 @@ impl Engine<'_> {
         let result = self.after_call(tid, registers)?;
         self.restore_pointers(tid)?;
         self.set(tid, State::Ready, Resume::Next(None));
+        self.undrained = true;
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
+        if let Some(audit) = tracee.audit.take() {
+            tracee.foreseen = false;
+            return self.audit(tid, audit, result);
+        }
         let Some(call) = tracee.call.take() else { return Ok(()) };
+        tracee.enters = false;
         if is_restart(result) {
             tracee.restart = Some((result, call));
             return Ok(());
         }
         tracee.entered = false;
+        self.check_proof(tid, &call, result)?;
         self.returned(tid, &call, result)?;
         self.give_back(tid)
+    }
+
+    /// What was carried has been read; now the writer's buffer is as it was.
+    pub(super) fn put_back(&mut self, tid: Tid) {
+        let exchanged = self.tracee(tid).map(|tracee| std::mem::take(&mut tracee.exchanged)).unwrap_or_default();
+        for (addr, bytes) in exchanged {
+            // Where the buffer is gone nobody will miss it.
+            let _ = memory::write(tid, addr, &bytes);
+        }
     }
 
     /// Tells of a call's return and draws the conclusions that the recorder needs itself.
@@ -129,12 +147,8 @@ impl Engine<'_> {
             }
             _ => {}
         }
-        // What was carried has been read; now the writer's buffer is as it was.
-        let exchanged = self.tracee(tid).map(|tracee| std::mem::take(&mut tracee.exchanged)).unwrap_or_default();
-        for (addr, bytes) in exchanged {
-            // Where the buffer is gone nobody will miss it.
-            let _ = memory::write(tid, addr, &bytes);
-        }
+        self.put_back(tid);
+        self.note_in_the_model(tid, call, &decoded, result);
         let polled = match &decoded {
             Call::Wait { nohang, child, .. } => *nohang && child.is_none() && errno.is_none(),
             Call::Poll { .. } => result == 0,
@@ -210,16 +224,22 @@ impl Engine<'_> {
             _ => 0,
         };
         let thread = flags & libc::CLONE_THREAD != 0;
+        let (clones, shares_files) = (call.is_some_and(|call| call.sys == Sys::Clone), flags & libc::CLONE_FILES != 0);
+        // Whose end nobody is told of by SIGCHLD, or somebody else (clone(2)).
+        let odd = clones && (flags & 0xff != libc::SIGCHLD || flags & libc::CLONE_PARENT != 0);
         let vfork_call = matches!(call, Some(Invocation { sys: Sys::Vfork, .. }));
         if !self.early.remove(&child) && !first_stop(child)? {
+            self.kernel.children.born(parent_tgid, child, 0, false);
             self.set(tid, State::Ready, Resume::Exit);
             return Ok(());
         }
         let inner = inner_id(child);
         self.adopt(child, if thread { parent_tgid } else { child }, inner, peer);
+        self.kernel.forked(tid, child, shares_files);
         if !thread {
             let shares = vfork || flags & libc::CLONE_VM != 0;
             self.guard.forked(parent_tgid, child, shares);
+            self.kernel.children.born(parent_tgid, child, inner, !odd);
             self.shadows.forked(parent_tgid, child);
             if let Some(stacks) = &mut self.stacks {
                 stacks.forked(parent_tgid, child);
@@ -233,13 +253,7 @@ impl Engine<'_> {
         self.note_poll(tid, false);
         self.tell(
             tid,
-            RawKind::Forked {
-                child,
-                inner,
-                thread,
-                shares_files: flags & libc::CLONE_FILES != 0,
-                shares_handlers: flags & libc::CLONE_SIGHAND != 0,
-            },
+            RawKind::Forked { child, inner, thread, shares_files, shares_handlers: flags & libc::CLONE_SIGHAND != 0 },
         );
         if vfork {
             // It sleeps until the child execs or ends (vfork(2)).
@@ -261,9 +275,14 @@ impl Engine<'_> {
             self.tracees.values().filter(|t| t.tgid == tid && t.tid != tid).map(|tracee| tracee.tid).collect();
         for other in others {
             self.forget(other);
+            if other != former {
+                self.kernel.gone(other);
+            }
         }
+        self.kernel.exec(tid, former);
         if let Some(tracee) = self.tracee(tid) {
             tracee.call = None;
+            tracee.enters = false;
             tracee.restart = None;
             tracee.entered = false;
             tracee.exchanged.clear();

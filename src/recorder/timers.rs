@@ -271,6 +271,7 @@ impl Engine<'_> {
                 self.signals += 1;
                 self.settle()?;
                 self.interrupt_sleepers();
+                self.interrupt_held()?;
             }
             (TimerId::Descriptor(index), _) => {
                 let _ = timer_descriptor::expire(&self.timer_descriptors[index]);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use super::foresee::{Ask, Audit};
 use super::guard::Standing;
 use super::timeouts::Deadline;
 use crate::model::Signal;
@@ -53,6 +54,16 @@ pub(super) struct Tracee {
     pub(super) prelude: bool,
     /// Its bytes that were exchanged for the length of a call: where, and what stood there.
     pub(super) exchanged: Vec<(u64, Vec<u8>)>,
+    /// What its held call waits for.
+    pub(super) ask: Option<Ask>,
+    /// Its call goes into the kernel, whatever the model says.
+    pub(super) enters: bool,
+    /// Its call goes into the kernel to show that it waits there.
+    pub(super) proves: bool,
+    /// It is in a call that has been told as returned.
+    pub(super) foreseen: bool,
+    /// What the kernel has to say about that call.
+    pub(super) audit: Option<Audit>,
     /// Blocks in getrandom so far: each call draws other bytes.
     pub(super) randoms: u64,
     /// How many signals had been sent, and children ended, when it came to its call.
@@ -99,6 +110,8 @@ pub(super) enum State {
     When(u32),
     /// Held at the entry of a sleep that ends at this virtual time.
     Sleep(Duration),
+    /// Held at the entry of a call that would wait, as the model says.
+    Held,
     /// In group-stop.
     Stopped,
     /// Past its exit stop: its end will be told.
@@ -137,6 +150,11 @@ impl Tracee {
             polls: 0,
             prelude: true,
             exchanged: Vec::new(),
+            ask: None,
+            enters: false,
+            proves: false,
+            foreseen: false,
+            audit: None,
             randoms: 0,
             signals_before: 0,
             computes_since: None,

@@ -93,6 +93,12 @@ pub fn read_text(tid: i32, addr: u64, most: usize) -> Vec<u8> {
     text
 }
 
+/// Puts bytes where a process may write itself; false where it may not, and then perhaps some of them.
+pub fn fill(tid: i32, addr: u64, bytes: &[u8]) -> bool {
+    let remote = RemoteIoVec { base: addr as usize, len: bytes.len() };
+    bytes.is_empty() || process_vm_writev(Pid::from_raw(tid), &[IoSlice::new(bytes)], &[remote]) == Ok(bytes.len())
+}
+
 /// Writes into a tracee's memory, also where the page is read-only there.
 ///
 /// # Errors

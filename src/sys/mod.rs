@@ -7,6 +7,7 @@
 pub mod affinity;
 pub mod arch;
 pub mod creds;
+pub mod descriptor;
 pub mod mapping;
 pub mod memory;
 pub mod mount;

@@ -6,6 +6,7 @@
 pub mod bytes;
 pub mod canonical;
 pub mod codec;
+pub(crate) mod descriptors;
 pub mod naming;
 pub mod order;
 pub mod raw;

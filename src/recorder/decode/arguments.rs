@@ -106,6 +106,20 @@ pub(crate) fn bytes_moved(tid: i32, invocation: &Invocation, result: i64) -> i64
 
 /// Descriptors that came with SCM_RIGHTS (unix(7), cmsg(3)).
 pub(super) fn received_descriptors(tid: i32, message: &Message) -> Vec<(Fd, RawFile)> {
+    descriptors_in(tid, message).into_iter().map(|fd| (fd, file(tid, fd, None))).collect()
+}
+
+/// Descriptors that sendmsg(2) or sendmmsg(2) is about to send.
+pub(crate) fn sent_descriptors(tid: i32, invocation: &Invocation) -> Vec<Fd> {
+    let [_, addr, count, ..] = invocation.args;
+    let all = match invocation.sys {
+        Sys::Sendmmsg => messages(tid, addr, count).into_iter().map(|(message, _)| message).collect(),
+        _ => vec![message(tid, addr)],
+    };
+    all.iter().flat_map(|message| descriptors_in(tid, message)).collect()
+}
+
+fn descriptors_in(tid: i32, message: &Message) -> Vec<Fd> {
     let (addr, len) = message.control;
     let control = memory::read_vec(tid, addr, len.min(4096) as usize);
     let number = |at: usize| Some(i32::from_ne_bytes(control.get(at..at + 4)?.try_into().ok()?));
@@ -114,8 +128,7 @@ pub(super) fn received_descriptors(tid: i32, message: &Message) -> Vec<(Fd, RawF
     while let (Some(size), Some(level), Some(kind)) = (number(at), number(at + 8), number(at + 12)) {
         let Some(size) = usize::try_from(size).ok().filter(|size| *size >= 16) else { break };
         if level == libc::SOL_SOCKET && kind == libc::SCM_RIGHTS {
-            let numbers = (at + 16..at + size).step_by(4).filter_map(number);
-            descriptors.extend(numbers.map(|fd| (fd, file(tid, fd, None))));
+            descriptors.extend((at + 16..at + size).step_by(4).filter_map(number));
         }
         at += size.next_multiple_of(8);
     }

@@ -8,7 +8,9 @@ pub(super) mod files;
 use arguments::{
     bytes, gather, length, message, messages, polled, received_descriptors, selected, signal_set, two, word,
 };
-pub(super) use arguments::{bytes_moved, may_time_out, semaphore_values, status_signals, text, timespec, vectors};
+pub(super) use arguments::{
+    bytes_moved, may_time_out, semaphore_values, sent_descriptors, status_signals, text, timespec, vectors,
+};
 use files::{file, link, mapped, path_at, pidfd_target, shared_word};
 
 use crate::model::Signal;
@@ -89,6 +91,7 @@ pub(super) fn call(tid: i32, invocation: &Invocation, result: Option<i64>) -> Ca
             libc::F_SETFD => Call::SetCloexec { fd, on: c as i32 & libc::FD_CLOEXEC != 0 },
             _ => Call::Other { name: name(), fd: Some(fd) },
         },
+        Sys::Ioctl if matches!(b, libc::FIOCLEX | libc::FIONCLEX) => Call::SetCloexec { fd, on: b == libc::FIOCLEX },
         Sys::Pipe2 => {
             let ends = ok.and_then(|_| two(tid, a));
             let file = ends.map(|(read, _)| file(tid, read, None));

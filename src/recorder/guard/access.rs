@@ -104,6 +104,11 @@ impl Standing {
         self.access.is_some()
     }
 
+    /// Whether arguments of its call were moved.
+    pub(crate) fn has_moved_args(&self) -> bool {
+        self.args.is_some()
+    }
+
     /// The arguments of its call as the program gave them, where they were moved.
     pub(crate) fn take_args(&mut self) -> Option<[u64; 6]> {
         self.args.take()

@@ -1,7 +1,7 @@
 //! Calls about descriptors and names: what is made, opened, closed, unlinked, mapped.
 
 use super::Namer;
-use super::descriptors::{FileId, Slot};
+use super::descriptors::{FileId, OpenFile, Slot};
 use super::objects::{self, Objects, Spawn};
 use super::processes::Entered;
 use crate::model::Signal;
@@ -23,7 +23,7 @@ impl Namer {
         if let Some(writes) = writes {
             self.objects[writes].writers += 1;
         }
-        self.files.open(about, reads, writes, inherited)
+        self.files.open(OpenFile { about, reads, writes, inherited })
     }
 
     /// An open file description on what a raw file says.
@@ -109,7 +109,7 @@ impl Namer {
         }
     }
 
-    fn let_go(&mut self, slot: Slot) -> (super::descriptors::OpenFile, bool) {
+    fn let_go(&mut self, slot: Slot) -> (OpenFile, bool) {
         let gone = self.files.release(slot.file);
         let open = self.files.file(slot.file).clone();
         if gone {

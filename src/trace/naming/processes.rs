@@ -239,7 +239,7 @@ impl Namer {
         process.children.push(child);
         let name = format!("{}.{}", self.lives[parent.index()].name, process.children.len());
         let (old_table, old_dispositions, ready) = (process.table, process.dispositions, process.ready);
-        let table = if files { self.files.share(old_table) } else { self.files.copy(old_table, Some(fork)) };
+        let table = if files { self.files.share(old_table) } else { self.files.copy(old_table, |_| Some(fork)) };
         let dispositions = if handlers {
             old_dispositions
         } else {

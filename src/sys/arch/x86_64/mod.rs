@@ -269,6 +269,7 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_dup2, Sys::Dup3),
     (libc::SYS_dup3, Sys::Dup3),
     (libc::SYS_fcntl, Sys::Fcntl),
+    (libc::SYS_ioctl, Sys::Ioctl),
     (libc::SYS_pipe, Sys::Pipe2),
     (libc::SYS_pipe2, Sys::Pipe2),
     (libc::SYS_socketpair, Sys::Socketpair),

@@ -1,0 +1,49 @@
+//! How many schedules of a small exercise one processor tries in a second, in the box, named.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use ipc_grade::harness::{Attempt, StdinSource, attempt};
+use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Sleepers};
+
+/// In a process of its own: the box's outer namespaces are for good.
+pub(crate) fn inside(program: &Path, count: u32) {
+    let mut description = Attempt {
+        program: program.to_owned(),
+        name: "programs".to_owned(),
+        args: vec![b"exercise".to_vec()],
+        stdin: StdinSource::Empty,
+        peers: Vec::new(),
+        limits: Limits::default(),
+        schedule: Schedule::Seeded { seed: ScheduleSeed(0), steps: 0 },
+        hold: None,
+        places: false,
+        entropy: 0,
+        sleepers: Sleepers::OnTime,
+        sites: None,
+        changes: Vec::new(),
+        holds: Vec::new(),
+        substitution: None,
+    };
+    // Namespaces, once.
+    attempt(&description).unwrap();
+    let start = Instant::now();
+    for seed in 1..=count {
+        description.schedule = Schedule::Seeded { seed: ScheduleSeed(seed), steps: 0 };
+        let attempted = attempt(&description).unwrap();
+        assert!(attempted.trace.events.len() > 8, "{:?}", attempted.trace);
+    }
+    println!("{}", f64::from(count) / start.elapsed().as_secs_f64());
+}
+
+pub(crate) fn measure(program: &Path, count: u32) {
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let output = again.arg("--attempts").arg(program).arg(count.to_string()).output().unwrap();
+    match String::from_utf8_lossy(&output.stdout).trim().parse() {
+        Ok(rate) if output.status.success() => {
+            super::row_at_least("schedules in a second, on one processor", rate, 250.0, "/s");
+        }
+        _ => println!("schedules: there is no box here: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}

@@ -1,0 +1,174 @@
+//! The buffer of a pipe or FIFO, page by page, as Linux keeps it (pipe(7), fs/pipe.c).
+//!
+//! A pipe has room for a number of pages, sixteen unless told otherwise. A write first fills up the last page, where the
+//! part of it that is no whole page fits there, and puts the rest into pages of its own: 3,000-byte writes fill a pipe
+//! with 48,000 bytes and not with 65,536.
+
+use std::collections::VecDeque;
+
+/// A page of this machine's (getconf PAGESIZE); a slot of a pipe holds one.
+pub(crate) const PAGE: usize = 4096;
+
+/// A pipe's buffer, and how many open file descriptions lead to each end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pipe {
+    slots: VecDeque<Slot>,
+    bytes: VecDeque<u8>,
+    capacity: usize,
+    pub(crate) readers: u32,
+    pub(crate) writers: u32,
+}
+
+/// A page with bytes in it: where they end in the page, and how many are left to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    end: usize,
+    left: usize,
+}
+
+impl Pipe {
+    /// An empty pipe of so many bytes (F_GETPIPE_SZ in fcntl(2)), with nobody at its ends.
+    pub(crate) fn new(size: usize) -> Self {
+        Self { slots: VecDeque::new(), bytes: VecDeque::new(), capacity: size / PAGE, readers: 0, writers: 0 }
+    }
+
+    /// F_SETPIPE_SZ succeeded: `size` is its result.
+    pub(crate) fn resize(&mut self, size: usize) {
+        self.capacity = size / PAGE;
+    }
+
+    /// Nobody has it open any more: what was in it is gone (fifo(7)).
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+        self.bytes.clear();
+    }
+
+    /// How many bytes are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many bytes of a write of `len` go in at once.
+    pub(crate) fn room_for(&self, len: usize) -> usize {
+        let merged = self.merges(len);
+        merged + (len - merged).min(self.free_slots() * PAGE)
+    }
+
+    /// How many slots hold nothing.
+    pub(crate) fn free_slots(&self) -> usize {
+        self.capacity.saturating_sub(self.slots.len())
+    }
+
+    /// How many bytes of a write of `len` go into the last page.
+    fn merges(&self, len: usize) -> usize {
+        let part = len % PAGE;
+        self.slots.back().filter(|last| last.end + part <= PAGE).map_or(0, |_| part)
+    }
+
+    /// Puts in the first bytes of a write, as many as [`Pipe::room_for`] it; how many that are.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> usize {
+        let taken = self.room_for(bytes.len());
+        let merged = self.merges(bytes.len()).min(taken);
+        if let Some(last) = self.slots.back_mut().filter(|_| merged > 0) {
+            last.end += merged;
+            last.left += merged;
+        }
+        let mut left = taken - merged;
+        while left > 0 {
+            let part = left.min(PAGE);
+            self.slots.push_back(Slot { end: part, left: part });
+            left -= part;
+        }
+        self.bytes.extend(&bytes[..taken]);
+        taken
+    }
+
+    /// What a read of so many bytes gets, without taking it.
+    pub(crate) fn peek(&self, room: usize) -> Vec<u8> {
+        self.bytes.iter().take(room).copied().collect()
+    }
+
+    /// Takes so many bytes out.
+    pub(crate) fn take(&mut self, len: usize) {
+        let mut left = len.min(self.bytes.len());
+        self.bytes.drain(..left);
+        while left > 0 {
+            let Some(first) = self.slots.front_mut() else { return };
+            let part = first.left.min(left);
+            first.left -= part;
+            left -= part;
+            if first.left == 0 {
+                self.slots.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 16 * PAGE;
+
+    /// How many bytes go in by writes of this length until one would wait.
+    fn check_full(len: usize, expected: usize) {
+        let mut pipe = Pipe::new(SIZE);
+        let bytes = vec![b'x'; len];
+        while pipe.room_for(len) == len {
+            assert_eq!(pipe.write(&bytes), len);
+        }
+        // The one that waits puts in what it can, if it is more than PIPE_BUF.
+        if len > PAGE {
+            pipe.write(&bytes);
+        }
+        assert_eq!(pipe.len(), expected, "writes of {len}");
+    }
+
+    #[test]
+    fn writes_fill_pages_and_not_bytes() {
+        check_full(1, 65_536);
+        check_full(3_000, 48_000);
+        check_full(4_096, 65_536);
+        check_full(2_048, 65_536);
+        check_full(2_049, 16 * 2_049);
+        check_full(4_097, 45_066);
+        check_full(65_536, 65_536);
+    }
+
+    #[test]
+    fn reads_take_across_pages_and_free_only_whole_ones() {
+        let mut pipe = Pipe::new(SIZE);
+        for _ in 0..16 {
+            pipe.write(&[b'x'; 3_000]);
+        }
+        assert_eq!(pipe.room_for(3_000), 0);
+        pipe.take(2_999);
+        // One byte of the first page is left.
+        assert_eq!(pipe.room_for(3_000), 0);
+        pipe.take(1);
+        assert_eq!(pipe.room_for(3_000), 3_000);
+        assert_eq!(pipe.peek(1 << 20).len(), 45_000);
+    }
+
+    #[test]
+    fn a_page_that_was_read_from_its_start_has_no_more_room() {
+        let mut pipe = Pipe::new(PAGE);
+        pipe.write(&[b'x'; 4_000]);
+        pipe.take(3_999);
+        assert_eq!(pipe.room_for(96), 96);
+        assert_eq!(pipe.room_for(97), 0);
+        pipe.take(1);
+        assert_eq!(pipe.room_for(97), 97);
+    }
+
+    #[test]
+    fn a_size_of_its_own() {
+        let mut pipe = Pipe::new(SIZE);
+        pipe.resize(PAGE);
+        assert_eq!(pipe.room_for(5_000), 4_096);
+        pipe.write(&[b'x'; 4_096]);
+        assert_eq!(pipe.room_for(1), 0);
+        pipe.resize(2 * PAGE);
+        assert_eq!(pipe.room_for(1), 1);
+    }
+}

@@ -1,0 +1,29 @@
+//! Descriptors of other processes, by way of a copy of our own (pidfd_getfd(2)).
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+/// A copy of a process's descriptor, close-on-exec. Whoever may trace the process may have one.
+///
+/// # Errors
+/// What pidfd_open(2) and pidfd_getfd(2) say.
+pub fn copy(pid: i32, fd: i32) -> nix::Result<OwnedFd> {
+    // SAFETY: numbers only.
+    let process = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the kernel made this descriptor for us.
+    let process = unsafe { OwnedFd::from_raw_fd(process as i32) };
+    // SAFETY: numbers only; the pidfd lives through the call.
+    let copy = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) })?;
+    // SAFETY: the kernel made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) })
+}
+
+/// How many bytes a process's pipe holds (F_GETPIPE_SZ in fcntl(2)).
+///
+/// # Errors
+/// As for [`copy`]; EBADF where it is no pipe.
+pub fn pipe_size(pid: i32, fd: i32) -> nix::Result<usize> {
+    fcntl(copy(pid, fd)?, FcntlArg::F_GETPIPE_SZ).map(|size| size as usize)
+}
