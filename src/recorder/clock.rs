@@ -164,14 +164,16 @@ impl Engine<'_> {
 
     /// Nothing else can run: time passes until the next thing that it brings; whether there was one.
     pub(super) fn advance(&mut self) -> Fallible<bool> {
-        let Some((at, coming)) = self.coming().min() else { return Ok(false) };
+        let boxed = self.options.boxed;
+        // Outside of the box time is the kernel's: a sleeper goes into its call, and nothing else is for us to bring.
+        let ours = self.coming().filter(|(_, coming)| boxed || matches!(coming, Coming::Sleep(..)));
+        let Some((at, coming)) = ours.min() else { return Ok(false) };
         self.clock.jump(at);
         self.jumps += 1;
         self.check_time();
-        if self.options.boxed {
-            self.bring(coming)?;
-        } else if let Coming::Sleep(_, tid) = coming {
-            self.set(tid, State::Ready, Resume::Exit);
+        match coming {
+            Coming::Sleep(_, tid) if !boxed => self.set(tid, State::Ready, Resume::Exit),
+            _ => self.bring(coming)?,
         }
         Ok(true)
     }

@@ -443,8 +443,10 @@ impl<'a> Engine<'a> {
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let tid = tracee.tid;
         tracee.before = false;
-        let at_access = tracee.standing.is_before_access();
-        if at_access {
+        if !self.pass_breakpoint(tid)? {
+            return self.settle();
+        }
+        if self.tracee(tid).is_some_and(|tracee| tracee.standing.is_before_access()) {
             if self.step_access(tid)? {
                 // It ran its own code and nothing else: nobody was woken.
                 self.tell_stores(tid, false);
@@ -478,10 +480,6 @@ impl<'a> Engine<'a> {
     fn resume(&mut self, order: u32) -> Fallible<()> {
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         let tid = tracee.tid;
-        if !self.pass_breakpoint(tid)? {
-            return self.settle();
-        }
-        let Some(tracee) = self.tracees.get(&order) else { return Ok(()) };
         let call = tracee.call.filter(|_| tracee.resume == Resume::Exit);
         let way = match call {
             Some(call) if !tracee.enters && tracee.lent.is_none() => self.foresee(tid, &call)?,

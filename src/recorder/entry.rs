@@ -27,11 +27,11 @@ impl Engine<'_> {
             call = interrupted;
             resumed = true;
         }
-        self.comes_to_call(tid, &call);
         if self.maps_privately(tid, &call) {
             return Ok(());
         }
         self.move_pointers(tid, &mut call, &registers)?;
+        self.comes_to_call(tid, &call);
         let signals = self.signals;
         let mut again = false;
         if let Some(tracee) = self.tracee(tid) {
@@ -81,6 +81,10 @@ impl Engine<'_> {
             }
             Sys::RtSigreturn => {
                 self.functions.handler_returned(tid);
+                if self.tracee(tid).map(|tracee| tracee.tgid).is_some_and(|tgid| self.guard.guards(tgid)) {
+                    // The mask that comes back has to be known before code of the program's runs.
+                    self.set(tid, State::Ready, Resume::Exit);
+                }
                 self.tell(tid, RawKind::Returned { call: decode::call(tid, &call, None), result: Ok(0) });
                 return Ok(());
             }

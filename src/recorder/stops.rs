@@ -296,10 +296,10 @@ impl Engine<'_> {
         if let Some(stacks) = &mut self.stacks {
             stacks.exec(tid);
         }
+        self.guard.exec(tid);
         let auxiliary = auxiliary_vector(tid);
         let value = |wanted| auxiliary.iter().find(|(kind, ..)| *kind == wanted).map(|(_, value, _)| *value);
         self.look_for_functions(tid, value(AT_ENTRY), value(AT_BASE).is_some_and(|base| base != 0));
-        self.guard.exec(tid);
         let (path, args) = told.unwrap_or_else(|| (decode::files::link(format!("/proc/{tid}/exe")), arguments(tid)));
         if let Some(entropy) = self.options.entropy {
             fix_at_random(tid, entropy);

@@ -94,6 +94,22 @@ pub fn denied_access(tid: i32) -> nix::Result<Option<u64>> {
     Ok(denied.then(|| unsafe { info.si_addr() } as u64))
 }
 
+/// Says that the fault for which the thread stopped was `distance` further down than it was.
+///
+/// # Errors
+/// ESRCH, EINVAL where it is in no signal-delivery-stop.
+pub fn move_fault(tid: i32, distance: u64) -> nix::Result<()> {
+    /// Where si_addr stands in it, on 64-bit Linux (include/uapi/asm-generic/siginfo.h).
+    const ADDR: usize = 16;
+    let mut info = [0u8; size_of::<libc::siginfo_t>()];
+    // SAFETY: PTRACE_GETSIGINFO writes one siginfo_t into as many bytes, which live through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, tid, 0usize, info.as_mut_ptr()) })?;
+    let addr = u64::from_ne_bytes(info[ADDR..ADDR + 8].try_into().expect("eight bytes"));
+    info[ADDR..ADDR + 8].copy_from_slice(&addr.wrapping_sub(distance).to_ne_bytes());
+    // SAFETY: PTRACE_SETSIGINFO reads one siginfo_t, which lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_SETSIGINFO, tid, 0usize, info.as_ptr()) }).map(drop)
+}
+
 /// Where the list of robust locks begins that a thread holds (get_robust_list(2)); none where it has none.
 ///
 /// # Errors

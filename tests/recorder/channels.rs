@@ -180,7 +180,7 @@ main
   map main.memfd1
   fork main.1
   reaped main.1 exit 0 < main.1
-  load main.memfd1+0 "stored/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00/x00"
+  load main.memfd1+0 "stored/x00"
   exit 0
 main.1
   store main.memfd1+0 "stor"

@@ -346,8 +346,6 @@ main
   ready USR1
   fork main.1
   take USR1 < main.1
-  load main.mapping1+0 "/x00/x00/x00/x00/x01/x00/x00/x00"
-  store main.mapping1+0 "/x00/x00/x00/x00/x00/x00/x00/x00"
   release main.mapping1+0
   acquire main.mapping1+0
   reaped main.1 exit 0 < main.1

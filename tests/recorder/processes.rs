@@ -378,6 +378,8 @@ main
   map main.mapping1
   fork main.1
   load main.mapping1+0 "/x00/x00/x00/x00"
+  load main.mapping1+0 "/x00/x00/x00/x00"
+  load main.mapping1+0 "/x00/x00/x00/x00"
   load main.mapping1+0 "/x01/x00/x00/x00"
   reaped main.1 exit 0 < main.1
   exit 0

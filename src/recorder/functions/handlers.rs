@@ -85,17 +85,18 @@ impl Functions {
 
 impl Engine<'_> {
     /// Delivers a signal and stops at the first instruction of its handler; from here on what it calls is looked at.
-    pub(super) fn begin_handler(&mut self, tid: Tid, own: bool) -> Fallible<bool> {
-        // Where memory is guarded the signal has been delivered already, and the thread stands in its handler.
-        if let Some(Resume::Next(signal @ Some(_))) = self.tracee(tid).map(|tracee| tracee.resume) {
-            match single_step(tid, signal)? {
-                Some(Status::Stopped(Stop::Signal(Signal::TRAP))) => {}
-                Some(other) => {
-                    self.handle(tid, other)?;
-                    return Ok(false);
-                }
-                None => return Ok(true),
+    pub(super) fn bring_into_handler(&mut self, tid: Tid, own: bool) -> Fallible<bool> {
+        let signal = match self.tracee(tid).map(|tracee| tracee.resume) {
+            Some(Resume::Next(signal @ Some(_))) => signal,
+            _ => return Ok(true),
+        };
+        match single_step(tid, signal)? {
+            Some(Status::Stopped(Stop::Signal(Signal::TRAP))) => {}
+            Some(other) => {
+                self.handle(tid, other)?;
+                return Ok(false);
             }
+            None => return Ok(true),
         }
         if let Some(tracee) = self.tracee(tid) {
             tracee.resume = Resume::Next(None);

@@ -129,14 +129,21 @@ impl Functions {
             .is_some_and(|calls| calls.frames.last().is_some_and(|frame| frame.handlers == calls.handlers.len()))
     }
 
-    /// Puts back, in bytes that were read of a program's text, what stands where breakpoints are.
-    pub(super) fn without_breakpoints(&self, tid: Tid, addr: u64, bytes: &mut [u8]) {
-        let space = self.threads.get(&tid).and_then(|calls| self.spaces.get(&calls.space));
-        let Some(space) = space else { return };
+    /// The program's own bytes, where breakpoints stand among these.
+    pub(super) fn put_back(&mut self, tid: Tid, addr: u64, bytes: &mut [u8]) {
+        let Some(space) = self.space_of(tid) else { return };
         for (at, byte) in (addr..).zip(bytes) {
             if let Some(site) = space.sites.get(&at) {
                 *byte = site.byte;
             }
+        }
+    }
+
+    /// Takes the breakpoint at an instruction away for a step, or puts it there again.
+    pub(super) fn lift(&mut self, tid: Tid, addr: u64, lifted: bool) {
+        let Some(space) = self.space_of(tid) else { return };
+        if let Some(site) = space.sites.get(&addr).copied() {
+            space.write(tid, addr, if lifted { site.byte } else { crate::sys::arch::BREAKPOINT });
         }
     }
 
@@ -152,6 +159,12 @@ impl Functions {
         if let Some(frame) = self.threads.get_mut(&tid).and_then(|calls| calls.frames.last_mut()) {
             frame.linked = true;
         }
+    }
+
+    /// Whether this place lies inside of a semaphore or lock.
+    pub(super) fn is_in_object(&self, (dev, ino): (u64, u64), offset: u64) -> bool {
+        let before = self.objects.range((dev, ino, 0)..=(dev, ino, offset)).next_back();
+        before.is_some_and(|((.., from), size)| offset < from + size)
     }
 
     /// What of a change in shared memory is the program's own, and not the inside of a semaphore or lock.
@@ -262,7 +275,7 @@ impl Engine<'_> {
     pub(super) fn pass_breakpoint(&mut self, tid: Tid) -> Fallible<bool> {
         let Some(calls) = self.functions.threads.get_mut(&tid) else { return Ok(true) };
         if let Some(own) = calls.delivering.take() {
-            return self.begin_handler(tid, own);
+            return self.bring_into_handler(tid, own);
         }
         let Some(trap) = calls.trap.take() else { return Ok(true) };
         if let Some(tracee) = self.tracee(tid) {
@@ -280,14 +293,14 @@ impl Engine<'_> {
         }
         match status {
             Some(Status::Stopped(Stop::Signal(Signal::TRAP))) => {}
-            Some(other) => {
-                // The very first instruction may use the object, in memory whose accesses are looked at one by one: then
-                // the function is called, and that access is its own.
-                if other == Status::Stopped(Stop::Signal(Signal::SEGV))
-                    && let Some(call) = trap.call.filter(Pending::is_shared)
-                {
-                    self.called(tid, call);
+            // It accesses guarded memory (pthread_spin_lock begins so): part of the function, and no place for a switch.
+            Some(status) if trap.call.is_some() && status == Status::Stopped(Stop::Signal(Signal::SEGV)) => {
+                self.handle(tid, status)?;
+                if !self.access_in_passing(tid)? {
+                    return Ok(false);
                 }
+            }
+            Some(other) => {
                 self.handle(tid, other)?;
                 return Ok(false);
             }

@@ -18,14 +18,6 @@ pub(super) struct Pending {
     pub(super) not_in_handlers: Option<&'static str>,
 }
 
-impl Pending {
-    /// Whether the function is about something in shared memory.
-    pub(super) fn is_shared(&self) -> bool {
-        let object = self.frame.as_ref().and_then(|frame| frame.object.as_ref());
-        object.is_some_and(|object| object.file.is_some())
-    }
-}
-
 /// A function that has not returned.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {

@@ -33,8 +33,6 @@ pub(crate) struct Standing {
     pub(crate) at: At,
     /// It stands before an access.
     access: Option<Pending>,
-    /// The access is libc's own, inside a function that synchronises: it is made, not told, and decides nothing.
-    inside: bool,
     /// It has loaded and not yet stored: an instruction that does both and is not locked.
     half: Option<Half>,
     /// Accesses of one function of libc's that are told as one.
@@ -54,6 +52,8 @@ struct Pending {
     code: Option<Rc<Code>>,
     /// The address that faulted.
     addr: u64,
+    /// libc makes it inside of a function that is told itself.
+    silent: bool,
 }
 
 #[derive(Debug)]
@@ -69,11 +69,27 @@ type Stretches = Vec<(RawFile, u64, Vec<u8>)>;
 #[derive(Debug, Default)]
 struct Run {
     stack: u64,
+    /// Where the function returns to, and where its first access stands: the same again is the next call of it, unless it
+    /// goes on where it was, as a loop inside does.
+    caller: Option<u64>,
+    first: u64,
     /// A function on strings: what it looks at ends with the string.
     text: bool,
     loaded: Stretches,
     /// What stood there before.
     stored: Stretches,
+}
+
+impl Run {
+    /// Whether this place lies at the end of what was accessed, before its start or inside.
+    fn adjoins(&self, identity: super::Identity, offset: u64) -> bool {
+        /// The widest access that comes before what is there already, when a copy goes downwards.
+        const WIDEST: u64 = 64;
+        self.loaded.iter().chain(&self.stored).any(|(file, start, bytes)| {
+            (file.dev, file.ino) == identity
+                && (start.saturating_sub(WIDEST)..=start + bytes.len() as u64).contains(&offset)
+        })
+    }
 }
 
 /// A touch of guarded memory.
@@ -93,13 +109,13 @@ impl Place {
 /// How a step ended.
 enum Stepped {
     /// The instruction is done.
-    Done(Registers),
+    Done(Box<Registers>),
     /// Something else came first; the thread is as before.
     Instead(Status),
 }
 
 impl Standing {
-    /// Whether it stands before an access.
+    /// Whether it stands before an access: a place where the schedule decides.
     pub(crate) fn is_before_access(&self) -> bool {
         self.access.is_some()
     }
@@ -131,29 +147,54 @@ impl Engine<'_> {
     /// and the signal is none of the program's.
     pub(crate) fn on_fault(&mut self, tid: Tid) -> Fallible<bool> {
         let fault = self.pending_access(tid)?;
-        let goes_on = match (&fault, self.tracee(tid).and_then(|tracee| tracee.standing.run.as_ref())) {
-            (Some(Pending { registers, code: Some(code), .. }), Some(run)) => {
-                code.class.is_one() && registers.stack() == run.stack && !code.instruction.is_locked()
-            }
-            _ => false,
-        };
+        let goes_on =
+            match (&fault, self.order_of.get(&tid).and_then(|order| self.tracees.get(order)?.standing.run.as_ref())) {
+                (Some(Pending { registers, code: Some(code), addr, .. }), Some(run)) => {
+                    let adjoins = || {
+                        let shown = self.tracee_space(tid).and_then(|space| space.shown(*addr));
+                        shown.is_some_and(|(identity, offset)| run.adjoins(identity, offset))
+                    };
+                    code.class.is_one()
+                        && !code.instruction.is_locked()
+                        && (code.class == Class::Text) == run.text
+                        && registers.stack() == run.stack
+                        && memory::read_u64(tid, registers.stack()) == run.caller
+                        && (registers.instruction() != run.first || adjoins())
+                }
+                _ => false,
+            };
         if !goes_on {
             self.end_run(tid);
         }
         let Some(fault) = fault else { return Ok(false) };
         self.restore_segv(tid)?;
-        let inside = self.functions.inside_sync(tid);
-        self.guard.accesses += u64::from(!inside);
+        self.guard.accesses += 1;
         self.set(tid, State::Ready, Resume::Next(None));
+        let silent = self.functions.inside_sync(tid);
         if let Some(tracee) = self.tracee(tid) {
             tracee.computes_since = None;
-            tracee.standing.access = Some(fault);
-            tracee.standing.inside = inside;
-            if !inside {
+            tracee.standing.access = Some(Pending { silent, ..fault });
+            if !silent {
                 tracee.comes_to(true);
             }
         }
         Ok(true)
+    }
+
+    /// Carries out the access that a thread stands before, untold: it is made by a function that is told itself. False
+    /// where it stands before none, or something came between.
+    pub(crate) fn access_in_passing(&mut self, tid: Tid) -> Fallible<bool> {
+        let Some(pending) = self.tracee(tid).and_then(|tracee| {
+            tracee.before = false;
+            tracee.standing.access.take()
+        }) else {
+            return Ok(false);
+        };
+        self.carry_out(tid, Pending { silent: true, ..pending })
+    }
+
+    fn tracee_space(&self, tid: Tid) -> Option<&super::Space> {
+        self.guard.space(self.tracees.get(self.order_of.get(&tid)?)?.tgid)
     }
 
     fn pending_access(&mut self, tid: Tid) -> Fallible<Option<Pending>> {
@@ -169,7 +210,7 @@ impl Engine<'_> {
         let known = space.code.borrow().get(&at).cloned();
         let code = known.unwrap_or_else(|| {
             let mut bytes = memory::read_vec(tid, at, LONGEST_INSTRUCTION);
-            self.functions.without_breakpoints(tid, at, &mut bytes);
+            self.functions.put_back(tid, at, &mut bytes);
             let code = Instruction::decode(&bytes, at).map(|instruction| {
                 let class = space.images.borrow_mut().class(tid, at);
                 Rc::new(Code { instruction, class })
@@ -187,7 +228,7 @@ impl Engine<'_> {
         if touches.iter().any(denied) || touches.is_empty() && space.guarded(addr).is_some_and(|it| it.prot == 0) {
             return Ok(None);
         }
-        Ok(Some(Pending { registers, code, addr }))
+        Ok(Some(Pending { registers, code, addr, silent: false }))
     }
 
     /// A fault that the program masks or ignores takes the mask away and sets its disposition to the default
@@ -296,13 +337,16 @@ impl Engine<'_> {
                 return Ok(self.tracee(tid).is_some_and(|tracee| tracee.standing.is_before_access()));
             }
             self.set(tid, State::Running, Resume::Next(None));
+            if let Some(tracee) = self.tracee(tid) {
+                tracee.before = false;
+            }
             match ptrace::cont(tid, None) {
                 Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
                 Err(errno) => return Err(failed("continue", tid, errno)),
             }
             self.follow(tid, false)?;
             let Some(tracee) = self.tracee(tid) else { return Ok(false) };
-            if !tracee.standing.is_before_access() || tracee.standing.run.is_none() && !tracee.standing.inside {
+            if !tracee.standing.is_before_access() || tracee.standing.run.is_none() {
                 return Ok(tracee.standing.is_before_access());
             }
         }
@@ -352,15 +396,15 @@ impl Engine<'_> {
                     return Ok(true);
                 }
             }
-            Some(simple) => {
-                if self.move_stretch(tid, simple, &code, &pending, &places, touches.as_deref().unwrap_or_default()) {
-                    let mut registers = pending.registers;
-                    code.instruction.skip(&mut registers);
-                    self.put(tid, &mut registers)?;
-                    return Ok(true);
-                }
+            Some(simple)
+                if self.move_stretch(tid, simple, &code, &pending, &places, touches.as_deref().unwrap_or_default()) =>
+            {
+                let mut registers = pending.registers;
+                code.instruction.skip(&mut registers);
+                self.put(tid, &mut registers)?;
+                return Ok(true);
             }
-            None => {}
+            _ => {}
         }
         self.run_instruction(tid, &code, pending, &places)
     }
@@ -373,7 +417,7 @@ impl Engine<'_> {
         let here = (pending.registers.instruction(), pending.registers.stack());
         let half = self.tracee(tid).and_then(|tracee| tracee.standing.half.take());
         let half = half.filter(|half| (half.instruction, half.stack) == here);
-        if let ([place], false, Class::Plain) = (places, locked, code.class)
+        if let ([place], false, Class::Plain) = (places, locked || pending.silent, code.class)
             && place.touch.reads
             && place.touch.writes
         {
@@ -386,13 +430,14 @@ impl Engine<'_> {
                 if let Some(tracee) = self.tracee(tid) {
                     tracee.standing.half = Some(Half { instruction: here.0, stack: here.1, loaded });
                     tracee.standing.access = Some(pending);
+                    tracee.comes_to(true);
                 }
                 return Ok(false);
             }
         }
         let distance = places.iter().map(|place| place.open.wrapping_sub(place.touch.addr));
         let moved = match places {
-            [_] => distance.last().and_then(|by| code.instruction.moved(&pending.registers, by)),
+            [_] => distance.into_iter().next_back().and_then(|by| code.instruction.moved(&pending.registers, by)),
             _ => None,
         };
         let stepped = match moved {
@@ -400,25 +445,24 @@ impl Engine<'_> {
                 Stepped::Done(mut after) => {
                     code.instruction.put_back(&pending.registers, &mut after);
                     self.put(tid, &mut after)?;
-                    Some(after)
+                    Some(())
                 }
                 Stepped::Instead(status) => {
                     self.put(tid, &mut pending.registers.clone())?;
                     if status == Status::Stopped(Stop::Signal(Signal::BUS)) {
-                        // Beyond the end of its object. Once more where the program meant it, for the right address.
-                        let mappings: Vec<_> = places.iter().map(|place| place.mapping.clone()).collect();
-                        self.step_opened(tid, &pending.registers, &mappings)?
-                    } else {
-                        if let Some((half, place)) = half.as_ref().zip(places.first()) {
-                            let _ = memory::write_open(tid, place.open, &befores[0]);
-                            let loaded = half.loaded.clone();
-                            if let Some(tracee) = self.tracee(tid) {
-                                tracee.standing.half = Some(Half { instruction: here.0, stack: here.1, loaded });
-                            }
-                        }
-                        self.handle(tid, status)?;
-                        return Ok(false);
+                        // Beyond the end of its object: the program's own fault, where the program meant it.
+                        let distance = places[0].open.wrapping_sub(places[0].touch.addr);
+                        ptrace::move_fault(tid, distance).map_err(|errno| failed("set the signal of", tid, errno))?;
                     }
+                    if let Some((half, place)) = half.as_ref().zip(places.first()) {
+                        let _ = memory::write_open(tid, place.open, &befores[0]);
+                        let loaded = half.loaded.clone();
+                        if let Some(tracee) = self.tracee(tid) {
+                            tracee.standing.half = Some(Half { instruction: here.0, stack: here.1, loaded });
+                        }
+                    }
+                    self.handle(tid, status)?;
+                    return Ok(false);
                 }
             },
             None => {
@@ -445,7 +489,7 @@ impl Engine<'_> {
     }
 
     /// Opens the mappings for one instruction; none where the thread met another stop, or is gone.
-    fn step_opened(&mut self, tid: Tid, registers: &Registers, mappings: &[Mapping]) -> Fallible<Option<Registers>> {
+    fn step_opened(&mut self, tid: Tid, registers: &Registers, mappings: &[Mapping]) -> Fallible<Option<()>> {
         let protect = |engine: &mut Self, open: bool| {
             engine.inject(tid, |session| {
                 for mapping in mappings {
@@ -458,13 +502,15 @@ impl Engine<'_> {
         if protect(self, true)?.is_none() {
             return Ok(None);
         }
-        let stepped = self.step_once(tid, registers)?;
-        if protect(self, false)?.is_none() {
-            return Ok(None);
-        }
-        match stepped {
-            Stepped::Done(after) => Ok(Some(after)),
+        match self.step_once(tid, registers)? {
+            Stepped::Done(_) => protect(self, false),
             Stepped::Instead(status) => {
+                // The signal would be lost if the thread made calls now: the guard is put back when it goes on.
+                if let Some(space) = self.tracee(tid).map(|it| it.tgid).and_then(|tgid| self.guard.space_mut(tgid)) {
+                    space.pending = true;
+                    let opened = |it: &&mut Mapping| mappings.iter().any(|mapping| mapping.addr == it.addr);
+                    space.mappings.iter_mut().filter(opened).for_each(|it| it.open = true);
+                }
                 self.handle(tid, status)?;
                 Ok(None)
             }
@@ -474,17 +520,20 @@ impl Engine<'_> {
     fn step_once(&mut self, tid: Tid, registers: &Registers) -> Fallible<Stepped> {
         self.put(tid, &mut registers.clone())?;
         let error = |errno| failed("step", tid, errno);
+        self.functions.lift(tid, registers.instruction(), true);
         ptrace::step(tid, None).map_err(error)?;
-        loop {
+        let status = loop {
             match wait(Some(tid), true) {
-                Ok(Some((_, Status::Stopped(Stop::Signal(Signal::TRAP))))) => {
-                    return ptrace::registers(tid).map(Stepped::Done).map_err(error);
-                }
-                Ok(Some((_, status))) => return Ok(Stepped::Instead(status)),
+                Ok(Some((_, status))) => break status,
                 Ok(None) | Err(nix::errno::Errno::EINTR) => {}
                 Err(errno) => return Err(error(errno)),
             }
+        };
+        self.functions.lift(tid, registers.instruction(), false);
+        if status == Status::Stopped(Stop::Signal(Signal::TRAP)) {
+            return ptrace::registers(tid).map(|after| Stepped::Done(Box::new(after))).map_err(error);
         }
+        Ok(Stepped::Instead(status))
     }
 
     fn put(&self, tid: Tid, registers: &mut Registers) -> Fallible<()> {
@@ -554,7 +603,7 @@ impl Engine<'_> {
 
     fn loaded(&mut self, tid: Tid, code: &Code, pending: &Pending, place: &Place, bytes: Vec<u8>) {
         let same = (place.touch, bytes.clone());
-        let Some(tracee) = self.tracee(tid).filter(|tracee| !tracee.standing.inside) else { return };
+        let Some(tracee) = self.tracee(tid) else { return };
         let standing = &mut tracee.standing;
         standing.again = if standing.seen.as_ref() == Some(&same) { standing.again + 1 } else { 0 };
         standing.seen = Some(same);
@@ -567,6 +616,9 @@ impl Engine<'_> {
         } else if self.tracee(tid).is_some_and(|tracee| tracee.standing.again == 0) {
             self.note_poll(tid, false);
         }
+        if pending.silent || self.is_libcs_own(code, place) {
+            return;
+        }
         let access = Some(Access { atomic: is_atomic(code), before: None, pointer: false });
         let (file, offset) = (place.mapping.file.clone(), place.offset());
         self.tell(tid, RawKind::Loaded { file, offset, bytes: Bytes(bytes), access });
@@ -574,9 +626,6 @@ impl Engine<'_> {
 
     fn stored(&mut self, tid: Tid, code: &Code, pending: &Pending, place: &Place, before: Vec<u8>, bytes: Vec<u8>) {
         self.shadows.stored_by_access(&place.mapping.file, place.offset(), &bytes);
-        if self.tracee(tid).is_none_or(|tracee| tracee.standing.inside) {
-            return;
-        }
         if before != bytes
             && let Some(tracee) = self.tracee(tid)
         {
@@ -587,10 +636,19 @@ impl Engine<'_> {
         if self.takes_as_one(tid, code, pending, place, &before, true) {
             return;
         }
+        if pending.silent || self.is_libcs_own(code, place) {
+            return;
+        }
         let pointer = is_pointer(tid, &bytes);
         let access = Some(Access { atomic: is_atomic(code), before: Some(Bytes(before)), pointer });
         let (file, offset) = (place.mapping.file.clone(), place.offset());
         self.tell(tid, RawKind::Stored { file, offset, bytes: Bytes(bytes), access });
+    }
+
+    /// Whether it is libc that works on one of its locks or semaphores, by a function that nobody waits in
+    /// (pthread_mutex_consistent, what a jump out of sem_wait leaves to be done).
+    fn is_libcs_own(&self, code: &Code, place: &Place) -> bool {
+        is_atomic(code) && self.functions.is_in_object(place.mapping.identity(), place.offset())
     }
 
     /// Whether the access belongs to a run of accesses that are told as one.
@@ -603,13 +661,18 @@ impl Engine<'_> {
         bytes: &[u8],
         store: bool,
     ) -> bool {
-        if !code.class.is_one() || code.instruction.is_locked() {
+        if !code.class.is_one() || code.instruction.is_locked() || pending.silent {
             return false;
         }
         let Some(tracee) = self.tracee(tid) else { return false };
-        let run = tracee.standing.run.get_or_insert_with(Run::default);
-        run.stack = pending.registers.stack();
-        run.text = code.class == Class::Text;
+        let (stack, first) = (pending.registers.stack(), pending.registers.instruction());
+        let run = tracee.standing.run.get_or_insert_with(|| Run {
+            stack,
+            caller: memory::read_u64(tid, stack),
+            first,
+            text: code.class == Class::Text,
+            ..Run::default()
+        });
         let stretches = if store { &mut run.stored } else { &mut run.loaded };
         stretches.push((place.mapping.file.clone(), place.offset(), bytes.to_vec()));
         true
@@ -679,7 +742,7 @@ fn is_pointer(tid: Tid, bytes: &[u8]) -> bool {
 /// Stretches that touch or overlap as one; of a byte that stands in several the first counts.
 fn joined(stretches: Stretches) -> Stretches {
     let mut all: Vec<(RawFile, u64, Vec<u8>)> = Vec::new();
-    let mut sorted: Vec<(usize, (RawFile, u64, Vec<u8>))> = stretches.into_iter().enumerate().collect();
+    let mut sorted: Vec<_> = stretches.into_iter().enumerate().collect();
     sorted.sort_by_key(|(index, (file, offset, _))| ((file.dev, file.ino), *offset, *index));
     // By offset the later one in time may come first: byte by byte the earliest wins.
     let mut owner: Vec<usize> = Vec::new();
@@ -719,7 +782,8 @@ mod tests {
         let stretch = |offset: u64, text: &str| (file.clone(), offset, text.as_bytes().to_vec());
         let check = |stretches: Stretches, expected: &[(u64, &str)]| {
             let joined = joined(stretches);
-            let shown: Vec<_> = joined.iter().map(|(_, at, b)| (*at, std::str::from_utf8(b).unwrap())).collect();
+            let shown: Vec<_> =
+                joined.iter().map(|(_, at, b)| (*at, std::str::from_utf8(b).expect("a text"))).collect();
             assert_eq!(shown, expected);
         };
         check(vec![stretch(0, "abcd"), stretch(4, "efgh")], &[(0, "abcdefgh")]);

@@ -47,12 +47,23 @@ impl Engine<'_> {
     pub(crate) fn guard_pending(&mut self, tid: Tid) -> Fallible<()> {
         let Some(tgid) = self.tgid(tid) else { return Ok(()) };
         let Some(space) = self.guard.space(tgid).filter(|space| space.pending) else { return Ok(()) };
+        let opened: Vec<(u64, u64)> = space.mappings.iter().filter(|it| it.open).map(|it| (it.addr, it.len)).collect();
         let wanted: Vec<Mapping> = space
             .mappings
             .iter()
             .filter(|it| it.alias.is_none() && self.guard.fates.get(&it.identity()) == Some(&Fate::Guarded))
             .cloned()
             .collect();
+        for (addr, len) in opened {
+            let closed = self.inject(tid, |session| {
+                session.call(libc::SYS_mprotect, [addr, len, libc::PROT_NONE as u64, 0, 0, 0])
+            })?;
+            if closed.is_none() {
+                return Ok(());
+            }
+            let space = self.guard.space_mut(tgid).expect("it was there");
+            space.mappings.iter_mut().filter(|it| it.addr == addr).for_each(|it| it.open = false);
+        }
         for mapping in wanted {
             let Mapping { addr, len, .. } = mapping;
             let made = self.inject(tid, |session| {
@@ -173,7 +184,7 @@ impl Engine<'_> {
             self.note_call_instruction(tid, tgid, &registers);
         }
         let Some(space) = self.guard.space_mut(tgid) else { return Ok(()) };
-        space.mappings.push(Mapping { addr, len, prot, file: file.clone(), offset, alias: None });
+        space.mappings.push(Mapping { addr, len, prot, file: file.clone(), offset, alias: None, open: false });
         self.guard.decide(None);
         Ok(())
     }

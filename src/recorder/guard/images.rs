@@ -63,7 +63,7 @@ struct Functions {
 }
 
 /// None of libc's functions on memory and strings is longer.
-const LONGEST: u64 = 4096;
+const LONGEST: u64 = 16 << 10;
 
 impl Images {
     /// The class of the function that holds this instruction.
@@ -154,9 +154,9 @@ impl Functions {
             .symbols()
             .chain(elf.dynamic_symbols())
             .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown) && symbol.size() > 0)
-            .filter_map(|symbol| {
+            .map(|symbol| {
                 let class = class_of(symbol.name().unwrap_or_default());
-                Some((symbol.address(), symbol.address() + symbol.size(), class))
+                (symbol.address(), symbol.address() + symbol.size(), class)
             })
             .collect();
         by_start.sort_unstable_by_key(|(start, end, _)| (*start, *end));
@@ -249,6 +249,7 @@ fn class_of(name: &str) -> Class {
     }
     let plain = name.trim_start_matches('_');
     let inner = ["pthread_", "new_sem_", "lll_lock", "lll_unlock"].iter().any(|prefix| plain.starts_with(prefix));
+    let inner = inner || name.starts_with("__sem_");
     if inner || SYNCHRONISE.contains(&plain) {
         return Class::Atomic;
     }
@@ -274,6 +275,7 @@ mod tests {
         check("pthread_mutex_lock", Class::Atomic);
         check("__pthread_mutex_unlock_full", Class::Atomic);
         check("sem_post", Class::Atomic);
+        check("__sem_wait_cleanup", Class::Atomic);
         check("sem_worker", Class::Plain);
         check("memcpy", Class::Bulk);
         check("__memmove_avx_unaligned_erms", Class::Bulk);

@@ -91,6 +91,8 @@ struct Mapping {
     offset: u64,
     /// Where it lies open; none where it is not guarded.
     alias: Option<u64>,
+    /// The guard was taken away for one instruction, and has to be put back.
+    open: bool,
 }
 
 impl Mapping {
@@ -236,6 +238,11 @@ impl Guard {
         self.space(tgid).and_then(|space| space.open_place(addr)).unwrap_or(addr)
     }
 
+    /// Whether something of the process's memory is guarded.
+    pub(super) fn guards(&self, tgid: Tid) -> bool {
+        self.space(tgid).is_some_and(|space| space.mappings.iter().any(|mapping| mapping.alias.is_some()))
+    }
+
     /// Whether accesses to this memory are seen one by one.
     pub(super) fn sees(&self, file: &RawFile) -> bool {
         self.fates.get(&(file.dev, file.ino)) == Some(&Fate::Guarded)
@@ -284,7 +291,7 @@ mod tests {
 
     fn mapping(addr: u64, len: u64, prot: i32) -> Mapping {
         let file = RawFile { kind: FileKind::Memory, path: String::new(), dev: 1, ino: 7, read: true, write: true };
-        Mapping { addr, len, prot, file, offset: 0x2000, alias: Some(addr + 0x10_0000) }
+        Mapping { addr, len, prot, file, offset: 0x2000, alias: Some(addr + 0x10_0000), open: false }
     }
 
     #[test]
@@ -292,7 +299,7 @@ mod tests {
         let mut space = Space { mappings: vec![mapping(0x1000, 0x4000, 3)], ..Space::default() };
         let removed = space.remove(0x2000, 0x3000);
         let shown = |all: &[Mapping]| -> Vec<_> {
-            all.iter().map(|it| (it.addr, it.len, it.offset, it.alias.unwrap())).collect()
+            all.iter().map(|it| (it.addr, it.len, it.offset, it.alias.expect("an alias"))).collect()
         };
         assert_eq!(shown(&removed), [(0x2000, 0x1000, 0x3000, 0x10_2000)]);
         assert_eq!(shown(&space.mappings), [(0x1000, 0x1000, 0x2000, 0x10_1000), (0x3000, 0x2000, 0x4000, 0x10_3000)]);
@@ -307,10 +314,10 @@ mod tests {
             for (tgid, prot) in (1..).zip(prots) {
                 guard.started(tgid, false);
                 let mapping = Mapping { alias: None, ..mapping(0x1000, 0x1000, *prot) };
-                guard.space_mut(tgid).unwrap().mappings.push(mapping);
+                guard.space_mut(tgid).expect("started").mappings.push(mapping);
             }
             guard.decide(None);
-            assert_eq!(guard.space(1).unwrap().pending, guarded, "{prots:?}");
+            assert_eq!(guard.space(1).expect("started").pending, guarded, "{prots:?}");
         };
         check(&[3], false);
         check(&[1, 1], false);
