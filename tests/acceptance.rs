@@ -77,6 +77,7 @@ fn codes(name: &str) -> Vec<(Severity, Code)> {
         read: Vec::new(),
         after: Vec::new(),
         hints: Vec::new(),
+        tools: Vec::new(),
         hints_for: BTreeMap::new(),
         limits: Limits::default(),
         off: BTreeMap::new(),

@@ -21,6 +21,7 @@ pub(crate) fn inside(program: &Path, count: u32) {
         places: false,
         entropy: 0,
         sleepers: Sleepers::OnTime,
+        tools: Vec::new(),
         sites: None,
         changes: Vec::new(),
         holds: Vec::new(),

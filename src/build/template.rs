@@ -45,19 +45,20 @@ struct Target {
 impl Template {
     /// Builds the crates, or finds them built.
     ///
-    /// `crates` is the text of a manifest's `[dependencies]` table, `lock` the course's Cargo.lock where it has one.
+    /// `crates` is the text of a manifest's `[dependencies]` table, `own` has the folders of those crates that are the
+    /// course's, `lock` is the course's Cargo.lock where it has one.
     ///
     /// # Errors
     /// [`BuildError`].
-    pub fn prepare(crates: &str, lock: Option<&Path>) -> Result<Self, BuildError> {
+    pub fn prepare(crates: &str, own: &[PathBuf], lock: Option<&Path>) -> Result<Self, BuildError> {
         let rustc = run(Command::new(rustc()).arg("-vV"))?;
         let lock_text = lock.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         let hash = Sha256::new()
             .chain_update(&rustc)
             .chain_update(crates)
             .chain_update(&lock_text)
-            .chain_update(super::compile::FLAGS.join(" "))
-            .finalize();
+            .chain_update(super::compile::FLAGS.join(" "));
+        let hash = own.iter().try_fold(hash, |hash, folder| contents(hash, folder, &mut 0))?.finalize();
         let key = hex(&hash[..12]);
         let folder = cache_folder().join("templates").join(&key);
         let programs = cache_folder().join("programs");
@@ -82,6 +83,33 @@ impl Template {
         let artifacts = build(&folder)?;
         Ok(Self { key, libraries: folder.join("target/debug/deps"), externs: artifacts, programs })
     }
+}
+
+/// A crate of the course has some files.
+const MOST_FILES: usize = 1000;
+
+/// Takes all that a crate is made of into a hash: names and contents, but for what a build has left there.
+fn contents(mut hash: Sha256, folder: &Path, seen: &mut usize) -> Result<Sha256, BuildError> {
+    let entries = fs::read_dir(folder).map_err(BuildError::file("look into", folder))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
+        *seen += 1;
+        if name == b"target" || name.starts_with(b".") || *seen > MOST_FILES {
+            continue;
+        }
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(&name);
+        if path.is_dir() {
+            hash = contents(hash, &path, seen)?;
+        } else {
+            let bytes = fs::read(&path).map_err(BuildError::file("read", &path))?;
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+    }
+    Ok(hash)
 }
 
 fn write_if_other(path: &Path, text: &str) -> Result<(), BuildError> {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use super::exit::BrokenCourse;
 use super::progress::Progress;
 use crate::build::Template;
-use crate::course::{Course, EXERCISES};
+use crate::course::{Course, CrateSource, EXERCISES};
 use crate::pipeline::pool::{self, Go};
 use crate::pipeline::{Grade, Job, Tools, preflight, worker};
 
@@ -51,7 +51,11 @@ pub fn tools(course: &Course, colour: bool) -> anyhow::Result<Tools> {
     interruptible()?;
     let crates: Vec<String> = course.crates.iter().map(|(name, allowed)| format!("{name} = {allowed}")).collect();
     let lock = course.dir.join(EXERCISES).join("Cargo.lock");
-    let template = Template::prepare(&crates.join("\n"), Some(&lock))?;
+    let own = course.crates.values().filter_map(|allowed| match &allowed.source {
+        CrateSource::Course(folder) => Some(folder.clone()),
+        CrateSource::Registry(_) => None,
+    });
+    let template = Template::prepare(&crates.join("\n"), &own.collect::<Vec<_>>(), Some(&lock))?;
     Ok(Tools { template, colour })
 }
 

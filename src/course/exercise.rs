@@ -7,6 +7,7 @@
 //! after = ["01_processes/two"]          # exercises that it builds on
 //! hints = ["gentle", "plainer", "plain"]
 //! hints_for = { F001 = "…" }            # by code or check
+//! tools = ["upper"]                     # programs that the learner's may run by name; sources: tools/NAME.rs
 //! limits = { processes = 4 }            # over the course's
 //! seeds = { schedules = 64 }            # the orders of processes to try, over the course's
 //! off = { leak = "why" }                # invariants that would punish a right answer here
@@ -15,7 +16,7 @@
 //! id = "one word"
 //! args = ["{word}"]
 //! stdin = "peer"                        # or a text; "" is at its end from the start
-//! values = { word = { draw = "word" } } # word, int{min,max}, token64, blob{bytes}, signal{of}
+//! values = { word = { draw = "word" } } # word, int{min,max}, ints{count,min,max}, token64, blob{bytes}, signal{of}
 //! substitute = ["data"]                 # objects on which one run changes bytes in transit
 //! sleepers = "on time"                  # or "early": may wake at any step; unsaid: on time under seed 0 only
 //! peer = [{ name = "client", steps = """…""" }]   # the language of `steps.rs`
@@ -57,6 +58,7 @@ pub(super) fn read(
     let read = plain(texts("read"));
     let after = after(document, &texts("after"), id, exercises);
     let hints = hints(&fields);
+    let tools = tools(&fields, id);
     let limits = limits::read(fields.table("limits", "[limits]"), defaults);
     let schedules = seeds::of_exercise(fields.table("seeds", "[seeds]"));
     let off = fields.table("off", "[off]").map(|table| off(table)).unwrap_or_default();
@@ -69,7 +71,7 @@ pub(super) fn read(
     let hints_for = hints_for.map(|table| hints_for_causes(document, &table, &checks)).unwrap_or_default();
     fields.finish();
     let (id, title) = (id.clone(), title?);
-    let exercise = Exercise { id, title, track, read, after, hints, hints_for, limits, off, scenarios, checks };
+    let exercise = Exercise { id, title, track, read, after, hints, hints_for, tools, limits, off, scenarios, checks };
     Some((exercise, schedules))
 }
 
@@ -95,6 +97,23 @@ fn hints(fields: &Fields<'_, '_>) -> Vec<String> {
         item.wrong(format!("there are {} hints", list.len()), "expected: three, from gentle to plain");
     }
     hints
+}
+
+/// The programs that the exercise brings: names of files, each once, and none that is the learner's own.
+fn tools(fields: &Fields<'_, '_>, id: &ExerciseId) -> Vec<String> {
+    let mut tools: Vec<String> = Vec::new();
+    for item in fields.optional("tools").and_then(|item| item.list()).unwrap_or_default() {
+        let Some(name) = item.words() else { continue };
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || !name.chars().all(good) {
+            item.wrong(format!("`{name}` cannot be the name of a tool"), "expected: letters, digits, _ and -");
+        } else if name == id.name() || tools.contains(&name) {
+            item.wrong(format!("there is a program called `{name}` already"), "give each tool a name of its own");
+        } else {
+            tools.push(name);
+        }
+    }
+    tools
 }
 
 fn hints_for_causes(

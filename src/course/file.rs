@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::document::{Document, Fields, Item};
 use super::{Chapter, Seeds, limits, seeds};
@@ -23,26 +24,42 @@ pub(super) struct CourseFile {
 
 /// A crate that a learner's program may use. Prints as the right-hand side of a line of `[dependencies]`.
 ///
-/// It comes from the registry alone: a path or a repository could bring in what nobody has looked at.
+/// It comes from the registry, or is the course's own: another path or a repository could bring in what nobody has
+/// looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedCrate {
-    /// Its version, as Cargo writes requirements.
-    pub version: String,
+    /// Where it comes from.
+    pub source: CrateSource,
     /// The features that are switched on.
     pub features: Vec<String>,
     /// Whether its own default features are on.
     pub default_features: bool,
 }
 
+/// Where a crate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CrateSource {
+    /// The registry: the version, as Cargo writes requirements.
+    Registry(String),
+    /// The course: the crate's folder, as a path that is good from anywhere.
+    Course(PathBuf),
+}
+
 impl fmt::Display for AllowedCrate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{ version = {:?}, default-features = {}", self.version, self.default_features)?;
+        match &self.source {
+            CrateSource::Registry(version) => write!(f, "{{ version = {version:?}")?,
+            CrateSource::Course(folder) => write!(f, "{{ path = {:?}", folder.display().to_string())?,
+        }
+        write!(f, ", default-features = {}", self.default_features)?;
         write!(f, ", features = {:?} }}", self.features)
     }
 }
 
 /// Reads the course file; `None` where it lacks what a course cannot be without.
-pub(super) fn read(document: &Document<'_>) -> Option<CourseFile> {
+///
+/// `dir` is the course's folder: a crate of its own must be there.
+pub(super) fn read(document: &Document<'_>, dir: &Path) -> Option<CourseFile> {
     let table = document.parse()?;
     let fields = Fields::of(document, "grader.toml", table.span(), table.get_ref());
     if let Some(item) = fields.required("schema", &format!("{SCHEMA:?}")) {
@@ -51,7 +68,7 @@ pub(super) fn read(document: &Document<'_>) -> Option<CourseFile> {
     let title = fields.required("title", "\"Processes and interprocess communication\"").and_then(|item| item.words());
     let limits = limits::read(fields.table("limits", "[limits]"), Limits::default());
     let seeds = seeds::of_course(fields.table("seeds", "[seeds]"));
-    let crates = fields.table("crates", "[crates]").map(|table| crates(&table)).unwrap_or_default();
+    let crates = fields.table("crates", "[crates]").map(|table| crates(&table, dir)).unwrap_or_default();
     let mut places = Vec::new();
     let mut chapters: Vec<Chapter> = Vec::new();
     for table in fields.tables("chapter", "[[chapter]]") {
@@ -66,21 +83,42 @@ pub(super) fn read(document: &Document<'_>) -> Option<CourseFile> {
     Some(CourseFile { title: title?, limits, seeds, crates, chapters, places })
 }
 
-fn crates(fields: &Fields<'_, '_>) -> BTreeMap<String, AllowedCrate> {
-    fields.entries().filter_map(|(name, _, item)| Some((name.to_owned(), allowed(&item)?))).collect()
+fn crates(fields: &Fields<'_, '_>, dir: &Path) -> BTreeMap<String, AllowedCrate> {
+    fields.entries().filter_map(|(name, _, item)| Some((name.to_owned(), allowed(&item, dir)?))).collect()
 }
 
-fn allowed(item: &Item<'_, '_>) -> Option<AllowedCrate> {
+fn allowed(item: &Item<'_, '_>, dir: &Path) -> Option<AllowedCrate> {
     if item.is_text() {
-        return Some(AllowedCrate { version: item.words()?, features: Vec::new(), default_features: true });
+        let source = CrateSource::Registry(item.words()?);
+        return Some(AllowedCrate { source, features: Vec::new(), default_features: true });
     }
     let fields = item.fields("an allowed crate")?;
-    let version = fields.required("version", "\"0.2\"").and_then(|item| item.words());
+    let source = match fields.optional("path") {
+        Some(path) => {
+            if fields.optional("version").is_some() {
+                path.wrong("`path` and `version` exclude each other", "a crate is the registry's, or the course's own");
+            }
+            own(&path, dir).map(CrateSource::Course)
+        }
+        None => fields.required("version", "\"0.2\"").and_then(|item| item.words()).map(CrateSource::Registry),
+    };
     let features = fields.optional("features").and_then(|item| item.texts()).unwrap_or_default();
     let features = features.iter().map(|text| text.text().to_owned()).collect();
     let default_features = fields.optional("default-features").and_then(|item| item.truth()).unwrap_or(true);
     fields.finish();
-    Some(AllowedCrate { version: version?, features, default_features })
+    Some(AllowedCrate { source: source?, features, default_features })
+}
+
+/// The folder of a crate of the course's own, which must be below the course's.
+fn own(item: &Item<'_, '_>, dir: &Path) -> Option<PathBuf> {
+    let folder = item.words()?;
+    let whole = dir.canonicalize().ok()?;
+    let there = whole.join(&folder).canonicalize().ok().filter(|there| there.starts_with(&whole));
+    let there = there.filter(|there| there.join("Cargo.toml").is_file());
+    if there.is_none() {
+        item.wrong(format!("there is no crate in `{folder}`"), "expected: a folder of the course with a Cargo.toml");
+    }
+    there
 }
 
 fn chapter(

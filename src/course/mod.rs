@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use document::Document;
-pub use file::AllowedCrate;
+pub use file::{AllowedCrate, CrateSource};
 
 use crate::model::{Diagnostic, Exercise, ExerciseId, Limits, ScheduleSeed, ValueSeed};
 use crate::pattern::Expected;
@@ -88,12 +88,25 @@ pub struct CourseExercise {
     pub dir: PathBuf,
     /// The lesson: `README.md`.
     pub lesson: String,
+    /// The sources of the programs that it brings, in the order of [`Exercise::tools`].
+    pub tools: Vec<Tool>,
     /// `expected.trace`, relative to the course's folder.
     pub expected_file: String,
     /// What is in it.
     pub expected_text: String,
     /// The same, read.
     pub expected: Expected,
+}
+
+/// A program that an exercise brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tool {
+    /// The name by which the learner's program runs it.
+    pub name: String,
+    /// Its source, relative to the course's folder.
+    pub file: String,
+    /// What is in it.
+    pub text: String,
 }
 
 impl CourseExercise {
@@ -133,7 +146,7 @@ impl Course {
     pub fn load(dir: &Path) -> Result<Self, Vec<Diagnostic>> {
         let text = read(dir, COURSE_FILE).map_err(|mistake| vec![mistake])?;
         let document = Document::new(COURSE_FILE, &text);
-        let file = file::read(&document);
+        let file = file::read(&document, dir);
         let mut mistakes = Vec::new();
         let mut exercises = Vec::new();
         if let Some(file) = &file {
@@ -209,13 +222,20 @@ fn load_exercise(
     let document = Document::new(&file, &text);
     let exercise = exercise::read(&document, id, ids, limits);
     mistakes.append(&mut document.into_mistakes());
+    let tools = exercise.as_ref().map(|(exercise, _)| exercise.tools.clone()).unwrap_or_default();
+    let tool = |name: String| {
+        let file = format!("{folder}/tools/{name}.rs");
+        let text = read(dir, &file).map_err(|mistake| mistakes.push(mistake)).ok()?;
+        Some(Tool { name, file, text })
+    };
+    let tools = tools.into_iter().filter_map(tool).collect();
     let expected = expected_text.as_deref().map(|text| Expected::parse(&expected_file, text));
     let expected = expected.and_then(|expected| expected.map_err(|mistake| mistakes.push(mistake)).ok());
     let (lesson, expected_text, expected) = (lesson?, expected_text?, expected?);
     let dir = dir.join(folder);
     let (exercise, schedules) = exercise?;
     let schedules = schedules.unwrap_or_else(|| defaults.schedules.clone());
-    Some(CourseExercise { exercise, schedules, dir, lesson, expected_file, expected_text, expected })
+    Some(CourseExercise { exercise, schedules, dir, lesson, tools, expected_file, expected_text, expected })
 }
 
 /// Exercises on disk that no chapter names.

@@ -73,18 +73,28 @@ fn draws(document: &Document<'_>, fields: &Fields<'_, '_>) -> BTreeMap<String, D
 }
 
 fn draw(fields: Fields<'_, '_>) -> Option<Draw> {
-    const KINDS: [(&str, &str); 5] =
-        [("word", "word"), ("int", "int"), ("token64", "token64"), ("blob", "blob"), ("signal", "signal")];
-    let kind = fields.required("draw", "\"word\" (or int, token64, blob, signal)")?.one_of("draw", &KINDS)?;
+    const KINDS: [&str; 6] = ["word", "int", "ints", "token64", "blob", "signal"];
+    let kinds = KINDS.map(|kind| (kind, kind));
+    let kind = fields.required("draw", "\"word\" (or int, ints, token64, blob, signal)")?.one_of("draw", &kinds)?;
     let draw = match kind {
-        "int" => {
+        "int" | "ints" => {
             let min = fields.required("min", "1")?;
             let max = fields.required("max", "99")?;
             let (low, high) = (min.number(i128::from(i64::MIN))?, max.number(i128::from(i64::MIN))?);
             if low > high {
                 max.wrong("`max` is less than `min`", format!("expected: {low} or more"));
             }
-            Draw::Int { min: low, max: high }
+            match kind {
+                "int" => Draw::Int { min: low, max: high },
+                _ => {
+                    let count = fields.required("count", "6")?;
+                    let (item, count): (_, usize) = (&count, count.number(1)?);
+                    if high.abs_diff(low) < count as u64 {
+                        item.wrong("there are not so many different numbers", "more from `min` to `max`");
+                    }
+                    Draw::Ints { count: count.min(high.abs_diff(low) as usize), min: low, max: high }
+                }
+            }
         }
         "blob" => Draw::Blob { bytes: fields.required("bytes", "4096")?.number(1)? },
         "signal" => {

@@ -11,13 +11,16 @@
 //!        | ( "expect" | "store" ) OFFSET TYPE VALUE   in the object opened last
 //!        | "send" NAME TEXT [ "priority" N ]
 //!        | "receive" NAME TEXT [ "priority" N ]
-//!        | "signal" "main" SIGNAL
+//!        | "signal" ( "main" | "it" ) SIGNAL          `it`: whom the last "some child …" has found
 //!        | "exit" N | "die"
 //! fact   = "exists" ( NAME | "shm" NAME | "queue" NAME )
 //!        | "main" "ready" SIGNAL
 //!        | "main" "waits" "in" CALL [ OBJECT ]
 //!        | "main" "exited"
 //!        | "received" TEXT
+//!        | "some" "child" "received" TEXT             a process of the program's other than itself; from then on `it`
+//!        | "it" "exited"
+//!        | "children" N                               at least so many of these are alive
 //! ```
 //! A text stands in quotes, with the escapes `\n \t \r \0 \\ \" \{ \}`; a name may. Values `{name}` stand in any
 //! argument. `#` begins a comment. What a step uses must be open, and open the right way.
@@ -25,7 +28,7 @@
 use super::document::{Mistake, Scope, instead};
 use super::place::Placed;
 use super::words::{self, Word};
-use crate::model::peer::{Access, Action, Fact, Scalar};
+use crate::model::peer::{Access, Action, Fact, Scalar, Target};
 use crate::model::{Signal, Template};
 
 /// A step that has been read, with its place in the file.
@@ -58,7 +61,7 @@ const STDIN: &str = "main.stdin";
 /// The first mistake: what follows it is often wrong for its sake only.
 pub(super) fn parse(text: &Placed, scope: &Scope, stdin: bool) -> Result<Vec<Read>, Mistake> {
     let mut steps = Vec::new();
-    let mut state = State { scope, stdin, open: Vec::new(), over: false };
+    let mut state = State { scope, stdin, open: Vec::new(), over: false, it: false };
     let mut start = 0;
     for line in text.text().split_inclusive('\n') {
         steps.extend(state.step(&text.slice(start..start + line.trim_end().len()))?);
@@ -85,6 +88,8 @@ struct State<'s> {
     open: Vec<(Template, What, Access)>,
     /// The peer has ended.
     over: bool,
+    /// A fact before has singled a process out.
+    it: bool,
 }
 
 /// The words of a line that have not been read yet.
@@ -194,10 +199,13 @@ impl State<'_> {
                 Action::Receive { queue, text, priority: self.priority(rest)? }
             }
             "signal" => {
-                if !rest.takes("main") {
-                    return Err(rest.unexpected("signal main SIGNAL"));
-                }
-                Action::Signal { signal: self.signal(rest)? }
+                let target = match rest.peek() {
+                    Some("main") if rest.takes("main") => Target::Main,
+                    Some("it") if !self.it => return Err(nobody(rest)),
+                    Some("it") if rest.takes("it") => Target::It,
+                    _ => return Err(rest.unexpected("signal main SIGNAL, or signal it SIGNAL")),
+                };
+                Action::Signal { target, signal: self.signal(rest)? }
             }
             "exit" => {
                 let word = rest.next("exit N, 0 to 255")?;
@@ -214,7 +222,7 @@ impl State<'_> {
         })
     }
 
-    fn when(&self, rest: &mut Rest<'_>) -> Result<Action, Mistake> {
+    fn when(&mut self, rest: &mut Rest<'_>) -> Result<Action, Mistake> {
         let mut facts = vec![self.fact(rest)?];
         loop {
             if rest.takes("and") {
@@ -232,8 +240,9 @@ impl State<'_> {
         }
     }
 
-    fn fact(&self, rest: &mut Rest<'_>) -> Result<Fact, Mistake> {
-        const FACTS: &str = "exists NAME, main ready SIGNAL, main waits in CALL, main exited, or received \"TEXT\"";
+    fn fact(&mut self, rest: &mut Rest<'_>) -> Result<Fact, Mistake> {
+        const FACTS: &str = "exists NAME, main ready SIGNAL, main waits in CALL, main exited, received \"TEXT\", some \
+                             child received \"TEXT\", or children N";
         if rest.takes("exists") {
             let name = "exists NAME, exists shm \"/n\", or exists queue \"/n\"";
             return Ok(match rest.peek() {
@@ -244,6 +253,28 @@ impl State<'_> {
         }
         if rest.takes("received") {
             return Ok(Fact::Received(self.text(rest)?));
+        }
+        if rest.takes("some") {
+            if !(rest.takes("child") && rest.takes("received")) {
+                return Err(rest.unexpected("some child received \"TEXT\""));
+            }
+            self.it = true;
+            return Ok(Fact::SomeChildReceived(self.text(rest)?));
+        }
+        if rest.peek() == Some("it") {
+            if !self.it {
+                return Err(nobody(rest));
+            }
+            return match rest.takes("it") && rest.takes("exited") {
+                true => Ok(Fact::ItExited),
+                false => Err(rest.unexpected("it exited")),
+            };
+        }
+        if rest.takes("children") {
+            let word = rest.next("children N")?;
+            let count = self.template(word)?;
+            check_number(&word.text, &count, Scalar::U32)?;
+            return Ok(Fact::Children(count));
         }
         if !rest.takes("main") {
             return Err(rest.unexpected(FACTS));
@@ -418,6 +449,11 @@ impl State<'_> {
     fn template(&self, word: &Word) -> Result<Template, Mistake> {
         self.scope.template(&word.text)
     }
+}
+
+/// No fact has singled a process out.
+fn nobody(rest: &Rest<'_>) -> Mistake {
+    rest.mistake("nobody is `it` here", "when some child received \"TEXT\", before this")
 }
 
 /// No such type.

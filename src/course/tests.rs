@@ -196,9 +196,9 @@ fn mistakes_in_the_course_file() {
         "no format of a course is called `ipc-grade/course/2`\n --> FILE:1:11\n  |\n1 | schema = \"ipc-grade/course/2\"\n  |           ^^^^^^^^^^^^^^^^^^\n   = did you mean `ipc-grade/course/1`?",
     );
     check(
-        "features",
-        "path",
-        "an allowed crate has no key `path`\n  --> FILE:13:27\n   |\n13 | nix = { version = \"0.31\", path = [\"fs\"] }\n   |                           ^^^^\n   = expected one of: version, features, default-features",
+        "features = [\"fs\"]",
+        "path = \"fs\"",
+        "`path` and `version` exclude each other\n  --> FILE:13:34\n   |\n13 | nix = { version = \"0.31\", path = \"fs\" }\n   |                                  ^^^^\n   = a crate is the registry's, or the course's own\n\nthere is no crate in `fs`\n  --> FILE:13:34\n   |\n13 | nix = { version = \"0.31\", path = \"fs\" }\n   |                                  ^^^^\n   = expected: a folder of the course with a Cargo.toml",
     );
 }
 
@@ -277,7 +277,7 @@ fn mistakes_of_an_exercise() {
         "\"integer\"",
         "integer",
         "no draw is called `integer`",
-        "expected one of: word, int, token64, blob, signal",
+        "expected one of: word, int, ints, token64, blob, signal",
     );
     check_place("max = 9", "max = 0", "0", "`max` is less than `min`", "expected: 1 or more");
     check_place("points = 1", "points = 0", "0", "`points` cannot be 0", "expected: a whole number, 1 or more");
@@ -412,6 +412,27 @@ fn mistakes_in_steps() {
         "TREM",
         "no signal is named `TREM` (names are INT, TERM, USR1, CHLD, RTMIN+3 …)",
         "expected: a name without SIG, or a drawn value: {which}",
+    );
+    wrong(
+        "signal main TERM",
+        "signal it TERM",
+        "it",
+        "nobody is `it` here",
+        "expected: when some child received \"TEXT\", before this",
+    );
+    wrong(
+        "main ready TERM",
+        "some child exited",
+        "exited",
+        "`exited` is not understood here",
+        "expected: some child received \"TEXT\"",
+    );
+    wrong(
+        "main ready TERM",
+        "children many",
+        "many",
+        "`many` is no u32",
+        "expected: a number that fits, or a drawn value: {n}",
     );
     wrong(
         "signal main TERM",

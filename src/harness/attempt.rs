@@ -12,7 +12,7 @@ use super::script::FactScript;
 use super::stdin::StdinSource;
 use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::recorder::{self, Change, Options, Recorded, RecorderError, Root, RootKind, Sites, Substitution};
-use crate::sandbox::{self, Isolation, Launch, PeerSpec, SandboxError, Spec, WORK_FOLDER};
+use crate::sandbox::{self, Isolation, Launch, PROGRAM_FOLDER, PeerSpec, SandboxError, Spec, WORK_FOLDER};
 use crate::trace::Trace;
 
 /// All that one run of a program depends on, besides the machine: the same attempt gives the same trace.
@@ -22,6 +22,9 @@ pub struct Attempt {
     pub program: PathBuf,
     /// Its name, which it sees as its own: a file name.
     pub name: String,
+    /// The tools that the exercise brings, by name: they stand in the program's folder, which is on its PATH.
+    #[serde(default)]
+    pub tools: Vec<(String, PathBuf)>,
     /// Its arguments, without its name.
     pub args: Vec<Vec<u8>>,
     /// Its standard input.
@@ -146,14 +149,21 @@ fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {
     let spec = Spec {
         program: attempt.program.clone(),
         name: attempt.name.clone(),
+        tools: attempt.tools.clone(),
         args: attempt.args.clone(),
-        env: vec![b"PATH=/usr/bin:/bin".to_vec(), SAME_LIBC.to_vec()],
+        env: vec![path(attempt), SAME_LIBC.to_vec()],
         streams: [stdin.into(), stdout.into(), stderr.into()],
         peers,
         limits: attempt.limits,
         filter: recorder::filter(),
     };
     Ok((spec, vec![output.into(), errors.into()]))
+}
+
+/// Where the program looks for other programs: where an exercise brings tools, in its own folder first.
+fn path(attempt: &Attempt) -> Vec<u8> {
+    let own = if attempt.tools.is_empty() { String::new() } else { format!("{PROGRAM_FOLDER}:") };
+    format!("PATH={own}/usr/bin:/bin").into_bytes()
 }
 
 fn roots_of(launch: &Launch) -> Vec<Root> {

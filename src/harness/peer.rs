@@ -21,7 +21,7 @@ use nix::sys::stat::{Mode, fstat};
 
 use super::resolve::{ResolvedStep, STDIN};
 use crate::model::Signal;
-use crate::model::peer::{Access, Scalar};
+use crate::model::peer::{Access, Scalar, Target};
 use crate::sandbox::PeerStart;
 use crate::sys::mapping::Mapping;
 use crate::sys::namespace::errno;
@@ -35,7 +35,7 @@ type Instead = String;
 ///
 /// The first of the kept descriptors, if there is one, is the write end of the program's standard input.
 pub(super) fn play(steps: &[ResolvedStep], start: PeerStart) -> u8 {
-    let mut peer = Peer { program: start.program, open: BTreeMap::new(), memory: None };
+    let mut peer = Peer { program: start.program, it: None, open: BTreeMap::new(), memory: None };
     if let Some(stdin) = start.kept.into_iter().next() {
         peer.open.insert(STDIN.as_bytes().to_vec(), Opened::Stream(stdin.into()));
     }
@@ -48,6 +48,8 @@ pub(super) fn play(steps: &[ResolvedStep], start: PeerStart) -> u8 {
 struct Peer {
     /// The program's process id.
     program: i32,
+    /// The process that a `when` has singled out last.
+    it: Option<i32>,
     open: BTreeMap<Vec<u8>, Opened>,
     /// The name of the shared object opened last.
     memory: Option<Vec<u8>>,
@@ -69,7 +71,11 @@ impl Peer {
     fn play(&mut self, steps: &[ResolvedStep]) -> u8 {
         for (index, step) in (0..).zip(steps) {
             match step {
-                ResolvedStep::When { .. } => peer_call::when(index),
+                ResolvedStep::When { .. } => {
+                    if let Some(process) = peer_call::when(index) {
+                        self.it = Some(process);
+                    }
+                }
                 ResolvedStep::Exit { status } => {
                     peer_call::done(index, None);
                     return *status;
@@ -135,7 +141,11 @@ impl Peer {
                 mq_send(self.queue(queue)?, &text.0, *priority).map_err(name)
             }
             ResolvedStep::Receive { queue, text, priority } => expect_message(self.queue(queue)?, text, *priority),
-            ResolvedStep::Signal { signal } => process::kill(self.program, *signal).map_err(name),
+            ResolvedStep::Signal { target: Target::Main, signal } => process::kill(self.program, *signal).map_err(name),
+            ResolvedStep::Signal { target: Target::It, signal } => match self.it {
+                Some(process) => process::kill(process, *signal).map_err(name),
+                None => Err("nobody to signal".to_owned()),
+            },
         }
     }
 
@@ -283,7 +293,7 @@ mod tests {
     fn nobody_reads_is_an_answer() {
         let (read, write) = std::io::pipe().expect("a pipe");
         drop(read);
-        let mut peer = Peer { program: 0, open: BTreeMap::new(), memory: None };
+        let mut peer = Peer { program: 0, it: None, open: BTreeMap::new(), memory: None };
         peer.open.insert(b"names".to_vec(), Opened::Stream(File::from(OwnedFd::from(write))));
         let step = ResolvedStep::Write { path: "names".into(), text: "x".into() };
         assert_eq!(peer.act(&step), Err("EPIPE".into()));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::peer::{Access, Action, Fact, Scalar, Step};
+use crate::model::peer::{Access, Action, Fact, Scalar, Step, Target};
 use crate::model::{PeerName, PeerSpec, Signal, Template, Values};
 use crate::trace::Bytes;
 
@@ -103,8 +103,11 @@ pub enum ResolvedStep {
         /// How urgent; any where it is none.
         priority: Option<u32>,
     },
-    /// Send a signal to the program.
+    /// Send a signal.
     Signal {
+        /// To whom.
+        #[serde(default)]
+        target: Target,
         /// Which.
         signal: Signal,
     },
@@ -138,6 +141,12 @@ pub enum ResolvedFact {
     },
     /// The peer itself has read or received this.
     Received(Bytes),
+    /// A process of the program's, another than itself, has read or received this; a step after it may mean it.
+    SomeChildReceived(Bytes),
+    /// The process that a fact before has meant has ended.
+    ItExited,
+    /// At least so many processes of the program's are alive, besides itself.
+    Children(u32),
     /// The program has ended.
     MainExited,
 }
@@ -184,6 +193,9 @@ pub enum Unresolved {
     /// A priority is from 0 to 32,767 (mq_overview(7)).
     #[error("{0} is no priority: they go from 0 to 32767")]
     Priority(i128),
+    /// Processes are counted from 0.
+    #[error("{0} is no number of processes")]
+    Count(i128),
     /// A signal is needed.
     #[error("`{0}` is no signal")]
     Signal(String),
@@ -239,7 +251,7 @@ impl Resolver<'_> {
                 text: self.bytes(text)?,
                 priority: priority.as_ref().map(|priority| self.priority(priority)).transpose()?,
             },
-            Action::Signal { signal } => ResolvedStep::Signal { signal: self.signal(signal)? },
+            Action::Signal { target, signal } => ResolvedStep::Signal { target: *target, signal: self.signal(signal)? },
             Action::Exit { status } => ResolvedStep::Exit { status: *status },
             Action::Die => ResolvedStep::Die,
         })
@@ -256,6 +268,9 @@ impl Resolver<'_> {
                 object: object.as_ref().map(|object| self.text(object)).transpose()?,
             },
             Fact::Received(text) => ResolvedFact::Received(self.bytes(text)?),
+            Fact::SomeChildReceived(text) => ResolvedFact::SomeChildReceived(self.bytes(text)?),
+            Fact::ItExited => ResolvedFact::ItExited,
+            Fact::Children(count) => ResolvedFact::Children(self.count(count)?),
             Fact::MainExited => ResolvedFact::MainExited,
         })
     }
@@ -282,6 +297,11 @@ impl Resolver<'_> {
         let number = self.number(template)?;
         let fits = (0..=HIGHEST_PRIORITY).contains(&number);
         u32::try_from(number).ok().filter(|_| fits).ok_or(Unresolved::Priority(number))
+    }
+
+    fn count(&self, template: &Template) -> Resolved<u32> {
+        let number = self.number(template)?;
+        u32::try_from(number).map_err(|_| Unresolved::Count(number))
     }
 
     fn signal(&self, template: &Template) -> Resolved<Signal> {
@@ -327,8 +347,8 @@ mod tests {
             Ok(ResolvedStep::Store { offset: 4, bytes: Bytes(300u32.to_ne_bytes().to_vec()) })
         );
         assert_eq!(
-            one(Action::Signal { signal: template("{sig}") }),
-            Ok(ResolvedStep::Signal { signal: Signal::TERM })
+            one(Action::Signal { target: Target::It, signal: template("{sig}") }),
+            Ok(ResolvedStep::Signal { target: Target::It, signal: Signal::TERM })
         );
         assert_eq!(
             one(Action::When { facts: vec![Fact::Ready(template("INT"))], or_idle: true }),
@@ -343,7 +363,8 @@ mod tests {
             (number("{x}"), Unresolved::Value("x".into())),
             (number("{word}"), Unresolved::Number("kettle".into())),
             (number("{n}"), Unresolved::Size(300, "u8")),
-            (Action::Signal { signal: template("{word}") }, Unresolved::Signal("kettle".into())),
+            (Action::Signal { target: Target::Main, signal: template("{word}") }, Unresolved::Signal("kettle".into())),
+            (Action::When { facts: vec![Fact::Children(template("-1"))], or_idle: false }, Unresolved::Count(-1)),
             (
                 Action::Send { queue: template("/q"), text: template(""), priority: template("32768") },
                 Unresolved::Priority(32_768),

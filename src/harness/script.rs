@@ -9,7 +9,7 @@ use super::resolve::{ResolvedFact, ResolvedPeer, ResolvedStep};
 use crate::recorder::Script;
 use crate::trace::Trace;
 use crate::trace::naming::{NameKind, Namer};
-use crate::trace::raw::{RawEnd, RawEvent, RawKind, Tid};
+use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Tid};
 
 /// Names events as they come, and answers peers.
 pub(super) struct FactScript<'a> {
@@ -17,11 +17,13 @@ pub(super) struct FactScript<'a> {
     peers: &'a [ResolvedPeer],
     /// Each peer's place, once it has started.
     by_tid: HashMap<Tid, usize>,
+    /// The process that each peer's facts singled out last.
+    it: HashMap<Tid, InnerPid>,
 }
 
 impl<'a> FactScript<'a> {
     pub(super) fn new(peers: &'a [ResolvedPeer]) -> Self {
-        Self { namer: Namer::new(), peers, by_tid: HashMap::new() }
+        Self { namer: Namer::new(), peers, by_tid: HashMap::new(), it: HashMap::new() }
     }
 
     /// The trace of all events told, and for each of its events the raw one with which it began.
@@ -39,6 +41,9 @@ impl<'a> FactScript<'a> {
             ResolvedFact::Ready(signal) => namer.ready(namer.program()?, *signal),
             ResolvedFact::WaitsIn { call, object } => namer.waits_in(namer.program()?, call, object.as_deref()),
             ResolvedFact::Received(text) => namer.received(peer, &text.0),
+            ResolvedFact::SomeChildReceived(text) => namer.some_child_received(&text.0).map(|(_, raw)| raw),
+            ResolvedFact::ItExited => namer.exited_inner(*self.it.get(&peer)?),
+            ResolvedFact::Children(count) => namer.children(*count as usize),
             ResolvedFact::MainExited => namer.exited(namer.program()?),
         }
     }
@@ -58,7 +63,16 @@ impl Script for FactScript<'_> {
         let steps = &self.peers.get(*self.by_tid.get(&peer)?)?.steps;
         let ResolvedStep::When { facts, or_idle } = steps.get(step as usize)? else { return Some(Vec::new()) };
         let because: Option<Vec<u32>> = facts.iter().map(|fact| self.holds(peer, fact)).collect();
+        let it = facts.iter().find_map(|fact| match fact {
+            ResolvedFact::SomeChildReceived(text) => self.namer.some_child_received(&text.0).map(|(inner, _)| inner),
+            _ => None,
+        });
+        self.it.extend(it.map(|it| (peer, it)));
         // What it waited for did not come, so nothing that happened is the reason.
         because.or_else(|| (*or_idle && idle).then(Vec::new))
+    }
+
+    fn answer(&mut self, peer: Tid) -> i64 {
+        self.it.get(&peer).copied().map_or(0, i64::from)
     }
 }

@@ -119,8 +119,10 @@ codes! {
     Processes: {
         P001 "the child is never reaped", see [P005];
         P002 "the child runs on into the parent's code", see [T002];
+        P003 "more processes than the task has", see [P002, P001];
         P005 "an orphan is left running", see [P001];
         P006 "threads where processes are asked for", see [P009];
+        P007 "exec fails, and the child goes on as a second parent", see [P002];
         P009 "a variable changed in the child is expected to change in the parent", see [M001, P006];
     }
     Pipes: {
@@ -129,7 +131,9 @@ codes! {
         F005 "the data went another way", see [P009];
         F006 "both sides open the FIFOs in an order that blocks them for ever", see [H001];
         F008 "the FIFO is left behind", see [M005, Q001];
+        F010 "both sides write, nobody reads, and both pipes are full", see [F013, H001];
         F011 "the pipe is made after the fork: each process has its own", see [F003, M010];
+        F013 "waits for the child before it drains the pipe that the child fills", see [F010, H001];
     }
     SharedMemory: {
         M001 "the mapping is private, so the store stays in one process", see [M010, P009];
@@ -153,8 +157,10 @@ codes! {
     Signals: {
         S001 "the signal arrives before the handler is there", see [S005];
         S002 "the handler does what a handler must not", see [S005];
+        S004 "one wait for each signal, but signals merge", see [S005, P001];
         S005 "test, then sleep: the wakeup is lost", see [S001];
         S006 "the signal goes to the wrong process or group", see [];
+        S008 "SIGCHLD is ignored, so there is nobody to wait for", see [P001, S004];
     }
     Hangs: {
         H001 "deadlock: every process waits for another", see [F001, F006, S005];
@@ -276,8 +282,9 @@ mod tests {
         let written: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(
             written.join(" "),
-            "B001 P001 P002 P005 P006 P009 F001 F003 F005 F006 F008 F011 M001 M002 M003 M004 M005 M006 \
-             M007 M008 M009 M010 M011 Q001 Q002 Q003 Q006 S001 S002 S005 S006 H001 H002 H003 T001 T002 T003 T004 T005"
+            "B001 P001 P002 P003 P005 P006 P007 P009 F001 F003 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 M005 M006 \
+             M007 M008 M009 M010 M011 Q001 Q002 Q003 Q006 S001 S002 S004 S005 S006 S008 H001 H002 H003 T001 T002 T003 T004 \
+             T005"
         );
     }
 
@@ -338,7 +345,7 @@ mod tests {
             assert_eq!(unknown.given, given);
         };
         check("F0O1", &[Code::F001, Code::F011, Code::F003]);
-        check("f10", &[Code::F001, Code::F003, Code::F005]);
+        check("f10", &[Code::F010, Code::F001, Code::F003]);
         check("q004", &[Code::Q001, Code::Q002, Code::Q003]);
         check("T04", &[Code::T004, Code::T001, Code::T002]);
         check("F 001", &[Code::F001, Code::F003, Code::F005]);

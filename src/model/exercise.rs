@@ -24,6 +24,8 @@ pub struct Exercise {
     pub hints: Vec<String>,
     /// Special hints, by code (`F006`) or check.
     pub hints_for: BTreeMap<String, String>,
+    /// Programs that the exercise brings for the learner's to run, by name; their sources are `tools/NAME.rs`.
+    pub tools: Vec<String>,
     /// The limits of one attempt.
     pub limits: Limits,
     /// Invariants that would punish a right answer here, and why.

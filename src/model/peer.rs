@@ -104,8 +104,10 @@ pub enum Action {
         /// Any unless said.
         priority: Option<Template>,
     },
-    /// `signal main SIGNAL`.
+    /// `signal main SIGNAL`, or `signal it SIGNAL`.
     Signal {
+        /// To whom.
+        target: Target,
         /// The signal, by name or as a hole.
         signal: Template,
     },
@@ -138,8 +140,26 @@ pub enum Fact {
     },
     /// `received "TEXT"`: this peer has read or received the text.
     Received(Template),
+    /// `some child received "TEXT"`: a process of the program's, another than itself, has read or received the text; `it`
+    /// in a later step is that process.
+    SomeChildReceived(Template),
+    /// `it exited`: the process that a fact before has singled out has ended.
+    ItExited,
+    /// `children N`: at least so many processes of the program's are alive, besides itself.
+    Children(Template),
     /// `main exited`.
     MainExited,
+}
+
+/// Whom a peer's signal is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The program.
+    #[default]
+    Main,
+    /// The process that a fact has singled out.
+    It,
 }
 
 /// Which way something is open.

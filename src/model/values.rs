@@ -21,6 +21,15 @@ pub enum Draw {
         /// The greatest.
         max: i64,
     },
+    /// Several whole numbers, no two alike.
+    Ints {
+        /// How many.
+        count: usize,
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// A 64-bit number of twenty decimal digits (from 10^19 on), unlikely to be in a memory by accident.
     Token64,
     /// Lines of lower-case letters, that many bytes in all.
@@ -104,6 +113,17 @@ fn one(draw: &Draw, source: &mut Source) -> Value {
         Draw::Int { min, max } => {
             let span = max.abs_diff(*min).saturating_add(1);
             Value::Int(i128::from(*min) + i128::from(source.below(span)))
+        }
+        Draw::Ints { count, min, max } => {
+            let mut drawn: Vec<Value> = Vec::new();
+            while drawn.len() < *count {
+                let number = one(&Draw::Int { min: *min, max: *max }, source);
+                // The course file has been checked: there are enough to draw from.
+                if !drawn.contains(&number) {
+                    drawn.push(number);
+                }
+            }
+            Value::List(drawn)
         }
         Draw::Token64 => Value::Int(i128::from(10_000_000_000_000_000_000 + source.below(8_000_000_000_000_000_000))),
         Draw::Blob { bytes } => {

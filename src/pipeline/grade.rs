@@ -1,6 +1,7 @@
 //! The one function that grades.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use super::evidence::{self, Evidence};
 use super::luck::put_to_the_proof;
@@ -130,7 +131,8 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
         }
         Err(error) => return Err(Trouble::Ours(error.to_string())),
     };
-    let mut replay = Replay::new(job.exercise, &program, worker);
+    let tools = compiled(job.exercise, tools)?;
+    let mut replay = Replay::new(job.exercise, &program, tools, worker);
     let mut shown: Option<ExerciseReport> = None;
     // Of each scenario the first run, where an order of it may have been luck.
     let mut perhaps_luck: Vec<(Run<'_>, Attempt, Trace, Verdict)> = Vec::new();
@@ -255,6 +257,21 @@ impl RunOutcome {
             differs_at: verdict.differs_at,
         }
     }
+}
+
+/// The programs that the exercise brings, compiled like the learner's; one that does not compile is the author's mistake.
+fn compiled(exercise: &CourseExercise, tools: &Tools) -> Result<Vec<(String, PathBuf)>, Trouble> {
+    let built = exercise.tools.iter().map(|tool| {
+        match compile(&tools.template, &tool.name, &Source::of_text(tool.text.as_str()), false) {
+            Ok(Built::Program(program)) => Ok((tool.name.clone(), program)),
+            Ok(Built::Rejected { diagnostics }) => {
+                let message = format!("the tool `{}` does not compile", tool.name);
+                Err(Trouble::Author(Diagnostic::of_file(&tool.file, message).help(diagnostics.trim_end())))
+            }
+            Err(error) => Err(Trouble::Ours(error.to_string())),
+        }
+    });
+    built.collect()
 }
 
 /// The calls of the learner's processes that the box denied, each once.

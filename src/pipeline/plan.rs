@@ -117,7 +117,12 @@ impl Run<'_> {
     ///
     /// # Errors
     /// A peer's step that the values do not fit: the author's mistake.
-    pub fn attempt(&self, exercise: &CourseExercise, program: std::path::PathBuf) -> Result<Attempt, ResolveError> {
+    pub fn attempt(
+        &self,
+        exercise: &CourseExercise,
+        program: std::path::PathBuf,
+        tools: Vec<(String, std::path::PathBuf)>,
+    ) -> Result<Attempt, ResolveError> {
         let given = self.original.as_ref().unwrap_or(&self.values);
         let bytes = |template: &Template| template.resolve(given).unwrap_or_default();
         let peers = self.scenario.peers.iter().map(|peer| resolve(peer, &self.values)).collect::<Result<_, _>>()?;
@@ -133,6 +138,7 @@ impl Run<'_> {
         Ok(Attempt {
             program,
             name: exercise.name().to_owned(),
+            tools,
             args: self.scenario.args.iter().map(bytes).collect(),
             stdin: match &self.scenario.stdin {
                 Stdin::Empty => StdinSource::Empty,
@@ -188,6 +194,10 @@ pub fn infer_values(scenario: &Scenario, args: &[String]) -> Values {
         let value = match scenario.values.get(name) {
             Some(crate::model::Draw::Signal { .. }) => {
                 arg.parse().map_or_else(|_| Value::Text(arg.clone()), Value::Signal)
+            }
+            Some(crate::model::Draw::Ints { .. }) => {
+                let number = |word: &str| word.parse().map_or_else(|_| Value::Text(word.to_owned()), Value::Int);
+                Value::List(arg.split_whitespace().map(number).collect())
             }
             Some(crate::model::Draw::Word) | None => Value::Text(arg.clone()),
             Some(_) => arg.parse().map_or_else(|_| Value::Text(arg.clone()), Value::Int),

@@ -75,6 +75,7 @@ pub fn record_in_box(
     let mut described = Attempt {
         program,
         name,
+        tools: Vec::new(),
         args: args.iter().map(|arg| arg.clone().into_vec()).collect(),
         stdin: StdinSource::Empty,
         peers: Vec::new(),

@@ -2,7 +2,7 @@
 //! run itself; and the same again with fewer turns, or with one process held back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::grade::{Trouble, judge_run};
 use super::plan::Run;
@@ -17,6 +17,8 @@ use crate::model::{Diagnostic, ScenarioId, Schedule, Strategy, Turn, ValueSeed};
 pub(super) struct Replay<'a> {
     pub(super) exercise: &'a CourseExercise,
     pub(super) program: &'a Path,
+    /// The tools that the exercise brings, compiled.
+    tools: Vec<(String, PathBuf)>,
     pub(super) worker: &'a mut Worker,
     /// How many decisions a run in order has, by what else decides a run.
     steps: BTreeMap<Kind, u32>,
@@ -30,14 +32,19 @@ fn kind(run: &Run<'_>) -> Kind {
 }
 
 impl<'a> Replay<'a> {
-    pub(super) fn new(exercise: &'a CourseExercise, program: &'a Path, worker: &'a mut Worker) -> Self {
-        Self { exercise, program, worker, steps: BTreeMap::new() }
+    pub(super) fn new(
+        exercise: &'a CourseExercise,
+        program: &'a Path,
+        tools: Vec<(String, PathBuf)>,
+        worker: &'a mut Worker,
+    ) -> Self {
+        Self { exercise, program, tools, worker, steps: BTreeMap::new() }
     }
 
     /// Makes the run. Where its strategy needs to know how many decisions there are, and no run in order has told yet,
     /// that run is made first: so a token alone gives the same run as a whole portfolio.
     pub(super) fn run(&mut self, run: &Run<'_>) -> Result<(Attempt, Attempted), Trouble> {
-        let mut attempt = run.attempt(self.exercise, self.program.to_owned()).map_err(|error| {
+        let mut attempt = run.attempt(self.exercise, self.program.to_owned(), self.tools.clone()).map_err(|error| {
             let file = self.exercise.expected_file.replace("expected.trace", "exercise.toml");
             let mistake = Diagnostic { line: error.line, ..Diagnostic::of_file(&file, error.problem.to_string()) };
             Trouble::Author(Diagnostic { source: error.step, column: 1, ..mistake })

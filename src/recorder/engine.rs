@@ -377,7 +377,8 @@ impl<'a> Engine<'a> {
             let Some(because) = self.script.may_go_on(tid, step, idle) else { continue };
             any = true;
             self.tell(tid, RawKind::Resumed { because });
-            self.answer(tid, 0);
+            let answer = self.script.answer(tid);
+            self.answer(tid, answer);
         }
         any
     }

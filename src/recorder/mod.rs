@@ -123,6 +123,11 @@ pub trait Script {
     ///
     /// `idle`: everything else waits, and no time that passes would change that.
     fn may_go_on(&mut self, peer: Tid, step: u32, idle: bool) -> Option<Vec<u32>>;
+
+    /// What the peer that may go on is told: a process's id as it sees it itself, where its facts have singled one out.
+    fn answer(&mut self, _peer: Tid) -> i64 {
+        0
+    }
 }
 
 /// A script without peers.

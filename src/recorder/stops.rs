@@ -194,6 +194,11 @@ impl Engine<'_> {
         let forked = matches!(call.sys, Sys::Fork | Sys::Vfork | Sys::Clone) && errno.is_none();
         if !forked {
             let moved = decode::bytes_moved(tid, call, result);
+            let mut decoded = decoded;
+            if let Call::Write { bytes, .. } = &mut decoded {
+                // Of a long text that went in piece by piece each piece is kept once, not all that was still to go.
+                bytes.0.truncate(if errno.is_some() { 0 } else { usize::try_from(moved).unwrap_or(0) });
+            }
             let result = errno.map_or(Ok(moved), |errno| Err(errno as i32));
             self.tell(tid, RawKind::Returned { call: decoded, result });
         }

@@ -17,6 +17,7 @@ fn empty(id: &str, status: Status, points: u32) -> ExerciseReport {
         read: Vec::new(),
         after: Vec::new(),
         hints: Vec::new(),
+        tools: Vec::new(),
         hints_for: std::collections::BTreeMap::new(),
         limits: crate::model::Limits::default(),
         off: std::collections::BTreeMap::new(),

@@ -34,6 +34,8 @@ pub struct Spec {
     pub program: PathBuf,
     /// Its name in the box, which is its `argv[0]` too: a file name.
     pub name: String,
+    /// Other programs that stand beside it in its folder: their names there, and their files on the host.
+    pub tools: Vec<(String, PathBuf)>,
     /// Its arguments, without its name.
     pub args: Vec<Vec<u8>>,
     /// Its environment, `NAME=value`.
@@ -108,8 +110,9 @@ struct Init {
 /// What the machine does not give, or a program that cannot be opened; the box is gone again then.
 pub fn launch(spec: Spec) -> Result<Launch, SandboxError> {
     let person = entered()?;
-    if spec.name.is_empty() || spec.name == "." || spec.name == ".." || spec.name.contains(['/', '\0']) {
-        return Err(SandboxError::BadName(spec.name));
+    let bad = |name: &str| name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']);
+    if let Some(name) = [&spec.name].into_iter().chain(spec.tools.iter().map(|(name, _)| name)).find(|name| bad(name)) {
+        return Err(SandboxError::BadName(name.clone()));
     }
     let names: Vec<_> = spec.peers.iter().map(|peer| Some(peer.name.clone())).chain([None]).collect();
     let failed = |errno| SandboxError::step(Step::Channels, errno);

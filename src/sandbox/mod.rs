@@ -66,6 +66,9 @@ impl Isolation {
 /// The working directory of every root, inside the box.
 pub const WORK_FOLDER: &str = "/work";
 
+/// Where the program and the tools beside it are, inside the box.
+pub const PROGRAM_FOLDER: &str = "/box";
+
 /// The first id that a root may get: high, so that no drawn number looks like a process id.
 ///
 /// Where the machine's ids end below it, they start as high as they can.

@@ -218,6 +218,7 @@ fn whole(program: PathBuf) -> nix::Result<()> {
     let spec = Spec {
         program,
         name: "program".into(),
+        tools: Vec::new(),
         args: Vec::new(),
         env: Vec::new(),
         streams: [null()?, null()?, null()?],

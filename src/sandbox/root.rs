@@ -7,7 +7,7 @@
 //! | /dev | null, zero, full, random, urandom; fd, stdin, stdout, stderr as links |
 //! | /proc, /dev/mqueue | of the new pid and IPC namespaces |
 //! | /work, /tmp, /dev/shm | one tmpfs of `limits.files_mib` |
-//! | /box | the program, read-only |
+//! | /box | the program and the tools that the exercise brings, read-only |
 //!
 //! All else is a small tmpfs, read-only. The box is built below a folder of the host's that this covers, in init's own
 //! mount namespace; then the root is exchanged and the old one let go.
@@ -25,13 +25,10 @@ use nix::unistd::pivot_root;
 use super::enter::Person;
 use super::error::Step;
 use super::wire::Failure;
-use super::{FIRST_PID, WORK_FOLDER};
+use super::{FIRST_PID, PROGRAM_FOLDER, WORK_FOLDER};
 use crate::model::Limits;
 use crate::sys::mount::{Reach, make_read_only};
 use crate::sys::namespace::{errno, write_once};
-
-/// Where the program is, inside the box.
-pub(super) const PROGRAM_FOLDER: &str = "/box";
 
 /// What the root is built for.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +37,8 @@ pub(super) struct Plan<'a> {
     pub(super) program: &'a Path,
     /// Its name in the box.
     pub(super) name: &'a str,
+    /// What stands beside it: names in the box, files on the host.
+    pub(super) tools: &'a [(String, PathBuf)],
     /// How much it may write.
     pub(super) limits: &'a Limits,
     /// Who it runs as.
@@ -67,9 +66,14 @@ const LINKS: [(&str, &str); 4] = [
 /// Builds the root and makes it this process's; the process is in [`WORK_FOLDER`] afterwards.
 pub(super) fn build(plan: Plan<'_>) -> Result<(), Failure> {
     // Opened before the stage covers the path that leads to it.
-    let shown = plan.program.to_string_lossy();
-    let program = open(plan.program, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(Failure::about(Step::Open, &shown))?;
+    let tools = plan.tools.iter().map(|(name, file)| (name.as_str(), file.as_path()));
+    let programs = [(plan.name, plan.program)].into_iter().chain(tools);
+    let opened = |(name, file): (&'_ str, &Path)| {
+        let file = open(file, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(Failure::about(Step::Open, &file.to_string_lossy()))?;
+        Ok((name.to_owned(), file))
+    };
+    let programs: Vec<_> = programs.map(opened).collect::<Result<_, Failure>>()?;
     let stage = STAGES.iter().map(Path::new).find(|path| path.is_dir()).unwrap_or(Path::new("/tmp"));
     tmpfs(stage, "mode=755,size=1m,nr_inodes=512")?;
     std::env::set_current_dir(stage).map_err(errno).map_err(Failure::about(Step::Tmpfs, &stage.to_string_lossy()))?;
@@ -80,10 +84,11 @@ pub(super) fn build(plan: Plan<'_>) -> Result<(), Failure> {
     scratch(plan.limits, plan.person)?;
     kernel_file_systems(plan.limits)?;
     make_folder("box", 0o755)?;
-    let inside = format!("{}/{}", &PROGRAM_FOLDER[1..], plan.name);
-    make_file(&inside, "")?;
-    bind(Path::new(&format!("/proc/self/fd/{}", program.as_raw_fd())), &inside, Reach::Mount)?;
-    drop(program);
+    for (name, file) in programs {
+        let inside = format!("{}/{name}", &PROGRAM_FOLDER[1..]);
+        make_file(&inside, "")?;
+        bind(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), &inside, Reach::Mount)?;
+    }
     make_read_only(Path::new("."), Reach::Mount).map_err(Failure::about(Step::ReadOnly, "/"))?;
 
     // The new root on top of the old one, then the old one away (pivot_root(2), "pivot_root(".", ".")").

@@ -77,8 +77,10 @@ fn start_roots(spec: Spec, person: Person, sender: &Sender, go: Vec<OwnedFd>) ->
     reset_signals();
     ignore(Signal::CHLD);
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    root::build(root::Plan { program: &spec.program, name: &spec.name, limits: &spec.limits, person })?;
-    let Spec { program: _, name, args, env, streams, peers, limits, filter } = spec;
+    let plan =
+        root::Plan { program: &spec.program, name: &spec.name, tools: &spec.tools, limits: &spec.limits, person };
+    root::build(plan)?;
+    let Spec { program: _, name, tools: _, args, env, streams, peers, limits, filter } = spec;
     let program = Program { name, args, env, streams, limits };
     let jobs = peers.into_iter().map(Job::Peer).chain([Job::Program(program)]);
     for (index, (job, go)) in jobs.zip(go).enumerate() {

@@ -5,7 +5,7 @@
 //!
 //! | what | arguments | meaning |
 //! |---|---|---|
-//! | 0 WHEN | step | held until the step's facts are true |
+//! | 0 WHEN | step | held until the step's facts are true; gives the id of the process that they singled out, or 0 |
 //! | 1 DONE | step, text, length | the step is done; the text says what it met instead of what it expected |
 //! | 2 LOADED | descriptor, offset, bytes, length | it looked at shared memory |
 //! | 3 STORED | descriptor, offset, bytes, length | it changed shared memory |
@@ -23,9 +23,10 @@ pub const LOADED: u64 = 2;
 /// Shared memory was changed: `descriptor, offset, bytes, length`.
 pub const STORED: u64 = 3;
 
-/// Waits until the recorder lets this step begin.
-pub fn when(step: u32) {
-    call(WHEN, [step.into(), 0], &[]);
+/// Waits until the recorder lets this step begin; gives the process that the step's facts have singled out, if one.
+pub fn when(step: u32) -> Option<i32> {
+    let process = call(WHEN, [step.into(), 0], &[]);
+    i32::try_from(process).ok().filter(|process| *process > 0)
 }
 
 /// Says that a step is done, and what it met instead of what it expected.
@@ -46,7 +47,7 @@ pub fn stored(object: BorrowedFd<'_>, offset: u64, bytes: &[u8]) {
     call(STORED, [object.as_raw_fd() as u64, offset], bytes);
 }
 
-fn call(what: u64, numbers: [u64; 2], bytes: &[u8]) {
+fn call(what: u64, numbers: [u64; 2], bytes: &[u8]) -> i64 {
     // SAFETY: the bytes live through the call, and only the recorder reads them.
-    unsafe { libc::syscall(PEER_CALL, what, numbers[0], numbers[1], bytes.as_ptr(), bytes.len()) };
+    unsafe { libc::syscall(PEER_CALL, what, numbers[0], numbers[1], bytes.as_ptr(), bytes.len()) }
 }

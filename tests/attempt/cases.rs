@@ -1,7 +1,7 @@
 //! What must hold of whole attempts.
 
 use ipc_grade::harness::{Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, StdinSource, attempt};
-use ipc_grade::model::peer::{Access, Scalar};
+use ipc_grade::model::peer::{Access, Scalar, Target};
 use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers};
 use ipc_grade::trace::Bytes;
 use ipc_grade::trace::canonical::{Ending, LifeId, LifeKind, ObjectKind, RunEnd, Trace, Verb};
@@ -38,6 +38,7 @@ pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
     Attempt {
         program: std::env::current_exe().expect("this binary"),
         name: "program".into(),
+        tools: Vec::new(),
         args: vec![b"--inside".to_vec(), program.as_bytes().to_vec()],
         stdin: StdinSource::Empty,
         peers,
@@ -199,7 +200,10 @@ fn queue() {
 fn signal() {
     let sender = peer(
         "sender",
-        vec![when(vec![ResolvedFact::Ready(Signal::INT)]), ResolvedStep::Signal { signal: Signal::INT }],
+        vec![
+            when(vec![ResolvedFact::Ready(Signal::INT)]),
+            ResolvedStep::Signal { target: Target::Main, signal: Signal::INT },
+        ],
     );
     for seed in 0..4 {
         let attempt = Attempt { schedule: seeded(seed), ..described("interrupted", vec![sender.clone()]) };

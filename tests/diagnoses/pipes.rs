@@ -248,7 +248,6 @@ fn spins_on_a_flag() {
         ("cpu", "500 ms"),
         ("steps", "200000 calls"),
         ("wall", "20 s"),
-        ("processes", "16"),
         ("memory", "512 MiB"),
         ("output", "1024 KiB"),
         ("files", "16 MiB"),
@@ -457,4 +456,85 @@ fn what_only_a_peer_saw_is_told_by_the_peer() {
     run.exit(MAIN, 0);
     run.step(client, 0, Some("EPIPE"));
     check(&fifo_greeter().judge(&run, greeter_fit(names, greetings)), &[Code::T001]);
+}
+
+/// A child that turns a text around: two pipes, and the fork.
+fn both_ways() -> (Run, LifeId, ObjectId, ObjectId, Fit) {
+    let mut run = Run::new();
+    let (req, ans) = (run.pipe(MAIN), run.pipe(MAIN));
+    let child = run.fork(MAIN);
+    let fit = Fit::default().role("parent", &[MAIN]).role("child", &[child]).object("req", req).object("ans", ans);
+    (run, child, req, ans, fit)
+}
+
+#[test]
+fn both_write_and_nobody_reads() {
+    let (mut run, child, req, ans, fit) = both_ways();
+    run.write(MAIN, req, &"x".repeat(135_168));
+    run.read(child, req, &"x".repeat(69_632));
+    run.write(child, ans, &"x".repeat(65_536));
+    let waits = |holder, reader| {
+        vec![wait(MAIN, "write", Some(req), &[(holder, None)]), wait(child, "write", Some(ans), &[(reader, None)])]
+    };
+    run.deadlock(waits(child, MAIN));
+    let fit = fit.missing("parent", "read ans \"x\"");
+    let verdict = one_line().judge(&run, fit);
+    check(&verdict, &[Code::F010]);
+    let saw = verdict.findings[0].saw.as_deref().expect("what was seen");
+    assert!(saw.contains("room in req (65536 bytes are in it)") && saw.contains("room in ans (65536"), "{saw}");
+}
+
+#[test]
+fn a_writer_whose_reader_is_another_is_no_deadlock_of_two() {
+    let (mut run, child, req, ans, fit) = both_ways();
+    let other = run.fork(MAIN);
+    // The child's answer is to be read by the second child, which waits for something else.
+    run.deadlock(vec![
+        wait(MAIN, "write", Some(req), &[(child, None)]),
+        wait(child, "write", Some(ans), &[(other, None)]),
+        wait(other, "read", Some(super::run::STDIN), &[]),
+    ]);
+    check(&one_line().judge(&run, fit.missing("parent", "read ans \"x\"")), &[Code::H001]);
+}
+
+#[test]
+fn waits_for_a_child_that_waits_to_be_read() {
+    for with_a_writer_thread in [false, true] {
+        let (mut run, child, req, ans, fit) = both_ways();
+        run.write(child, ans, &"x".repeat(65_536));
+        let mut waits = vec![wait_for(MAIN, child), wait(child, "write", Some(ans), &[(MAIN, None)])];
+        if with_a_writer_thread {
+            waits.insert(0, wait(MAIN, "write", Some(req), &[(child, None)]));
+        }
+        run.deadlock(waits);
+        check(&one_line().judge(&run, fit.missing("parent", "read ans \"x\"")), &[Code::F013]);
+    }
+    // One that nobody else could read from either waits for nobody's wait.
+    let (mut run, child, _, ans, fit) = both_ways();
+    run.deadlock(vec![wait_for(MAIN, child), wait(child, "write", Some(ans), &[(child, None)])]);
+    check(&one_line().judge(&run, fit.missing("parent", "read ans \"x\"")), &[Code::H001]);
+}
+
+#[test]
+fn what_a_pipe_should_carry_goes_through_a_file() {
+    let (mut run, child, req, ans, fit) = both_ways();
+    run.write(MAIN, req, "kettle\n");
+    run.read(child, req, "kettle\n");
+    let file = run.make(child, ObjectKind::File, "answer");
+    run.write(child, file, "elttek\n");
+    run.exit(child, 0);
+    run.reap(MAIN, child);
+    run.read(MAIN, file, "elttek\n");
+    let missing =
+        |fit: Fit| fit.missing("child", "write ans \"elttek\\n\"").missing("parent", "read ans \"elttek\\n\"");
+    check(&one_line().judge(&run, missing(fit)), &[Code::F005]);
+    // A file that nobody else reads is no way from one process to another.
+    let (mut run, child, _, _, fit) = both_ways();
+    let file = run.make(child, ObjectKind::File, "notes");
+    run.write(child, file, "elttek\n");
+    run.read(child, file, "elttek\n");
+    run.exit(child, 0);
+    run.reap(MAIN, child);
+    check(&one_line().judge(&run, missing(fit)), &[Code::T001, Code::T001]);
+    let _ = ans;
 }

@@ -3,7 +3,7 @@
 use ipc_grade::judge::{Verdict, Witness};
 use ipc_grade::model::{Code, Invariant, Signal};
 
-use super::chapters::{SAYS, holds, separate_memory};
+use super::chapters::{OneLine, SAYS, holds, one_line, separate_memory};
 use super::check;
 use super::run::{Fit, MAIN, Run, STDERR, Task};
 use ipc_grade::trace::{EventId, LifeId, ObjectKind, Verb};
@@ -268,4 +268,44 @@ fn a_stray_pipe_is_nobodys_business() {
     let end = run.exit(MAIN, 0);
     assert!(end > EventId(0));
     check(&separate_memory().judge(&run, fit(child)), &[]);
+}
+
+#[test]
+fn more_processes_than_the_task_has() {
+    let mut one = OneLine::begin();
+    one.run.limit("processes", "16 processes", one.child);
+    let fit = || one.fit().missing("child", "read data \"kettle\\n\"");
+    check(&one_line().judge(&one.run, fit()), &[Code::P003]);
+    // Ever more of them, one after another, are as many; a few that work for ever are not.
+    for (count, code) in [(40, Code::P003), (3, Code::H002)] {
+        let mut one = OneLine::begin();
+        for _ in 0..count {
+            let child = one.run.fork(MAIN);
+            one.run.exit(child, 0);
+            one.run.reap(MAIN, child);
+        }
+        one.run.limit("steps", "200000 calls", MAIN);
+        let fit = one.fit().missing("child", "read data \"kettle\\n\"");
+        check(&one_line().judge(&one.run, fit), &[code]);
+    }
+}
+
+#[test]
+fn goes_on_after_a_failed_exec() {
+    let mut one = OneLine::begin();
+    one.run.fails(one.child, "execve", "ENOENT", None);
+    one.run.print(one.child, "KETTLE\n");
+    one.run.exit(one.child, 0);
+    one.run.reap(MAIN, one.child);
+    one.run.exit(MAIN, 0);
+    let fit = |one: &OneLine| one.fit().missing("child", "exec upper");
+    check(&one_line().judge(&one.run, fit(&one)), &[Code::P007]);
+    // One that says so and ends is right to do it; that the program is not there is another matter.
+    let mut one = OneLine::begin();
+    one.run.fails(one.child, "execve", "ENOENT", None);
+    one.run.write(one.child, STDERR, "cannot run upper\n");
+    one.run.exit(one.child, 127);
+    one.run.reap(MAIN, one.child);
+    one.run.exit(MAIN, 0);
+    check(&one_line().judge(&one.run, fit(&one)), &[Code::T001]);
 }

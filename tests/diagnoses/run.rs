@@ -356,6 +356,7 @@ impl Task {
             after: Vec::new(),
             hints: Vec::new(),
             hints_for: BTreeMap::new(),
+            tools: Vec::new(),
             limits: Limits::default(),
             off: BTreeMap::new(),
             scenarios: Vec::new(),

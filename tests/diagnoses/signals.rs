@@ -232,3 +232,49 @@ fn a_handler_that_waits_for_its_own_program() {
     check(&verdict, &[Code::S002]);
     assert!(verdict.findings[0].proved);
 }
+
+/// Four children that end at once, and a parent that takes `takes` signals and reaps once after each of `reaps`.
+fn children(takes: usize, reaps: usize, call: &str) -> Run {
+    let mut run = Run::new();
+    run.did(MAIN, Verb::Ready { signal: Signal::CHLD });
+    let children: Vec<_> = (0..4).map(|_| run.fork(MAIN)).collect();
+    for child in &children {
+        run.exit(*child, 7);
+    }
+    for (turn, child) in children.iter().enumerate().take(takes) {
+        run.did(MAIN, Verb::Take { signal: Signal::CHLD });
+        if turn < reaps {
+            run.reap(MAIN, *child);
+        }
+    }
+    run.deadlock(vec![wait(MAIN, call, None, &[])]);
+    run
+}
+
+#[test]
+fn one_wait_for_each_signal() {
+    let judged = |run: &Run| {
+        handle_interrupt(Signal::INT).judge(run, Fit::default().role("main", &[MAIN]).missing("main", "exit 0"))
+    };
+    for (takes, reaps) in [(1, 1), (2, 2), (3, 3)] {
+        check(&judged(&children(takes, reaps, "sigsuspend")), &[Code::S004]);
+    }
+    // Who counts signals as children reaps nobody until all have come.
+    check(&judged(&children(2, 0, "pause")), &[Code::S004]);
+    check(&judged(&children(1, 0, "sigwait")), &[Code::S004]);
+    // In pause the one signal may have been lost between the test and the sleep.
+    check(&judged(&children(1, 0, "pause")), &[Code::S005]);
+}
+
+#[test]
+fn nobody_to_wait_for() {
+    let mut run = Run::new();
+    run.did(MAIN, Verb::Ignore { signal: Signal::CHLD });
+    let child = run.fork(MAIN);
+    run.exit(child, 7);
+    run.trace.lives[child.index()].self_reaping = true;
+    run.fails(MAIN, "wait", "ECHILD", None);
+    run.exit(MAIN, 1);
+    let fit = || Fit::default().role("main", &[MAIN]);
+    check(&handle_interrupt(Signal::INT).judge(&run, fit().missing("main", "ready CHLD")), &[Code::S008]);
+}

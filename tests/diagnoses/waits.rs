@@ -1,4 +1,4 @@
-//! H001: who waits for whom, as a student reads it.
+//! H001, F010 and F013: who waits for whom, as a student reads it.
 
 use ipc_grade::judge::Verdict;
 use ipc_grade::model::{Code, Signal};
@@ -27,10 +27,16 @@ fn family(child: LifeId) -> Fit {
 }
 
 #[track_caller]
-fn deadlock(mut run: Run, fit: Fit, waits: Vec<Wait>) -> String {
+fn deadlock(run: Run, fit: Fit, waits: Vec<Wait>) -> String {
+    deadlock_of(Code::H001, run, fit, waits)
+}
+
+/// One that a cause of its own explains.
+#[track_caller]
+fn deadlock_of(code: Code, mut run: Run, fit: Fit, waits: Vec<Wait>) -> String {
     run.deadlock(waits);
     let verdict = task().judge(&run, fit.missing("parent", "exit 0"));
-    check(&verdict, &[Code::H001]);
+    check(&verdict, &[code]);
     shown(&verdict)
 }
 
@@ -70,19 +76,54 @@ fn two_pipes_both_full() {
     let waits =
         vec![wait(MAIN, "write", Some(request), &[(child, None)]), wait(child, "write", Some(answer), &[(MAIN, None)])];
     assert_data_eq!(
-        deadlock(run, fit, waits),
+        deadlock_of(Code::F010, run, fit, waits),
         str![[r#"
-error[H001]: deadlock: the parent and the child wait for each other
+error[F010]: deadlock: each process waits until the other one reads
   --> src/main.rs
 
    parent --> request: full, only child can empty it  --> child
    child  --> answer: full, only parent can empty it  --> parent
 
- expected: the parent exits with 0
-      saw: the parent waits in write, for room in the pipe request; the child
-           waits in write, for room in the pipe answer
-      why: only the child has a read end of request open.
-           only the parent has a read end of answer open.
+ expected: the parent reads answer while it still has something to write to
+           request
+      saw: the parent waits in write, for room in request (0 bytes are in it);
+           the child waits in write, for room in answer (0 bytes are in it)
+      why: a pipe holds 65536 bytes; who writes into a full one waits until
+           somebody reads.
+           only the child could read request, only the parent could read answer:
+           both are writing.
+           a short text fits into the pipes, and all seems well.
+ Not a time-out: nothing is left that could wake either process.
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
+fn a_wait_before_the_pipe_is_drained() {
+    let mut run = Run::new();
+    let answer = run.pipe(MAIN);
+    let child = run.fork(MAIN);
+    let fit = family(child).object("answer", answer);
+    let waits = vec![wait_for(MAIN, child), wait(child, "write", Some(answer), &[(MAIN, None)])];
+    assert_data_eq!(
+        deadlock_of(Code::F013, run, fit, waits),
+        str![[r#"
+error[F013]: deadlock: the parent waits for the child, which waits until the
+parent reads
+  --> src/main.rs
+
+   parent --> the end of child: only child can bring it  --> child
+   child  --> answer: full, only parent can empty it     --> parent
+
+ expected: the parent reads answer to its end, then waits for the child
+      saw: the parent waits in wait, for the child to end; the child waits in
+           write, for room in answer (0 bytes are in it)
+      why: a pipe holds 65536 bytes; who writes into a full one waits until
+           somebody reads.
+           the child cannot end before it has written everything.
+           a short text fits into the pipe, and all seems well.
  Not a time-out: nothing is left that could wake either process.
 
 "#]]

@@ -59,6 +59,7 @@ impl Program {
             places: false,
             entropy: 1,
             sleepers: Sleepers::OnTime,
+            tools: Vec::new(),
             sites: None,
             changes: Vec::new(),
             holds: Vec::new(),

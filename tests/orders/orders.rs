@@ -49,6 +49,7 @@ fn described(program: PathBuf, case: &str) -> Attempt {
     Attempt {
         program,
         name: "races".into(),
+        tools: Vec::new(),
         args: vec![case.as_bytes().to_vec()],
         stdin: StdinSource::Empty,
         peers: Vec::new(),

@@ -44,6 +44,7 @@ fn spec(args: &[&str]) -> (Spec, PipeWriter, PipeReader) {
     let spec = Spec {
         program: std::env::current_exe().expect("this binary"),
         name: "program".into(),
+        tools: Vec::new(),
         args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
         env: vec![b"PATH=/usr/bin:/bin".to_vec()],
         streams: [stdin.into(), stdout.into(), stderr.into()],

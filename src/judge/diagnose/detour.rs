@@ -6,7 +6,7 @@ use super::{Cause, Scene};
 use crate::judge::ProblemKind;
 use crate::model::template::Filter;
 use crate::model::{Code, Value};
-use crate::trace::{EventId, LifeId, ObjectKind, Verb};
+use crate::trace::{EventId, LifeId, ObjectId, ObjectKind, Verb};
 
 /// Whatever a task may ask to be done with a value.
 const FILTERS: [Filter; 7] =
@@ -16,7 +16,9 @@ const FILTERS: [Filter; 7] =
 const TELLING: usize = 3;
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
-    exchanged(scene).or_else(|| never_fetched(scene)).into_iter().collect()
+    let cause = exchanged(scene).or_else(|| through_a_file(scene)).or_else(|| another_queue(scene));
+    let cause = cause.or_else(|| never_fetched(scene));
+    cause.into_iter().collect()
 }
 
 /// In a run that changed the bytes in transit the output follows what the process had from elsewhere.
@@ -71,6 +73,99 @@ fn exchanged(scene: &Scene<'_>) -> Option<Cause> {
         ))
         .why(source)
         .why("run by hand nothing changes it, and the difference does not show.");
+    Some(cause)
+}
+
+/// Bytes that a channel was to carry went through a file: one process wrote it, another one read it.
+fn through_a_file(scene: &Scene<'_>) -> Option<Cause> {
+    let file = |object: &ObjectId| scene.trace().object(*object).kind == ObjectKind::File;
+    let wrote = |(id, event): (EventId, &crate::trace::Event)| match &event.verb {
+        Verb::Write { object, .. } if file(object) => Some((id, event.life, *object)),
+        _ => None,
+    };
+    let (at, writer, object, reader) = scene.events().filter_map(wrote).find_map(|(id, writer, object)| {
+        let reader = scene.events().find(|(_, event)| {
+            event.life != writer && matches!(event.verb, Verb::Read { object: o, .. } if o == object)
+        })?;
+        Some((id, writer, object, reader.1.life))
+    })?;
+    // Where one file is, there may be more of them: whoever has to do with a file that another process uses, too.
+    let uses = |(_, event): (EventId, &crate::trace::Event)| match &event.verb {
+        Verb::Write { object, .. } | Verb::Read { object, .. } if file(object) => Some((event.life, *object)),
+        _ => None,
+    };
+    let used: Vec<(LifeId, ObjectId)> = scene.events().filter_map(uses).collect();
+    let shares = |life: LifeId| {
+        let mine = used.iter().filter(|(user, _)| *user == life);
+        mine.into_iter().any(|(_, mine)| used.iter().any(|(user, file)| *user != life && file == mine))
+    };
+    let about = scene.those(|symptom| {
+        let carries = symptom.problem.step.as_deref().map(Step::parse).is_some_and(|step| {
+            let plain = !matches!(step.verb, "stdout" | "stderr");
+            plain && step.carries_bytes()
+        });
+        let theirs = symptom.problem.life.is_some_and(shares);
+        carries && theirs && symptom.problem.kind == ProblemKind::Missing
+    });
+    let symptom = &scene.symptoms[*about.first()?];
+    let (who, whose) = (scene.who(writer), scene.who(reader));
+    let (step, name) = (Step::parse(symptom.problem.step.as_deref()?), scene.name(object));
+    let bytes: usize = scene
+        .trace()
+        .of(writer)
+        .map(|(_, event)| match &event.verb {
+            Verb::Write { object: o, bytes } if *o == object => bytes.len(),
+            _ => 0,
+        })
+        .sum();
+    let message = format!("the data went another way: {who} hands it to {whose} in the file {name}");
+    let cause = Cause::new(Code::F005, symptom.home.clone(), at, message)
+        .explains(about)
+        .label(scene, at, format!("{who} writes to the file here"))
+        .expected(format!("{} {}", scene.who_of(&symptom.problem), step.predicate()))
+        .saw(format!("{who} writes {bytes} bytes to the file {name}, and {whose} reads them there"))
+        .why("a file keeps all of it: nobody waits for anybody, and nothing flows.")
+        .why("the task is about what goes from one process to the other.");
+    Some(cause)
+}
+
+/// A message that one queue was to carry went into another.
+fn another_queue(scene: &Scene<'_>) -> Option<Cause> {
+    let (symptom, at, to) = scene.symptoms.iter().find_map(|symptom| {
+        let step = Step::parse(symptom.problem.step.as_deref()?);
+        if symptom.problem.kind != ProblemKind::Missing || step.verb != "send" {
+            return None;
+        }
+        let (life, text) = (symptom.problem.life?, step.text().or_else(|| step.bare_text())?);
+        scene.trace().of(life).find_map(|(id, event)| match &event.verb {
+            Verb::Send { object, bytes, .. } if bytes.0 == text && step.object() != Some(scene.name(*object)) => {
+                Some((symptom, id, *object))
+            }
+            _ => None,
+        })
+    })?;
+    let step = Step::parse(symptom.problem.step.as_deref()?);
+    let (who, name) = (scene.who_of(&symptom.problem), step.object()?);
+    // Whatever else of messages is missing or too many has to do with it: they are carried, by another queue.
+    let about = scene.those(|symptom| {
+        let carried = symptom.problem.event.map(|event| &scene.trace().event(event).verb);
+        let message = matches!(carried, Some(Verb::Send { .. } | Verb::Receive { .. }));
+        let asked = symptom.problem.step.as_deref().map(Step::parse);
+        let asked = asked.is_some_and(|step| matches!(step.verb, "send" | "receive"));
+        match symptom.problem.kind {
+            ProblemKind::Missing => asked,
+            ProblemKind::Surplus => message,
+            _ => asked || message,
+        }
+    });
+    let other = scene.name(to);
+    let message = format!("the data went another way: {who} sends it to {other}, not to {name}");
+    let cause = Cause::new(Code::F005, symptom.home.clone(), at, message)
+        .explains(about)
+        .label(scene, at, format!("{who} sends it here"))
+        .expected(format!("{who} {}", step.predicate()))
+        .saw(format!("{who} sends it to {other}"))
+        .why(format!("what is in {other} nobody finds in {name}."));
     Some(cause)
 }
 

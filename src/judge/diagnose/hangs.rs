@@ -180,11 +180,6 @@ fn over_the_limit(scene: &Scene<'_>, limit: &str, figure: &str, who: &str) -> Ca
             format!("{who} is still running after {figure}"),
             "time passes for it again and again: a loop that waits for time has no end.",
         ),
-        "processes" => (
-            "too many processes".to_owned(),
-            format!("{who} reaches the limit of {figure}"),
-            "a fork in a loop, or in a child that runs on, makes ever more.",
-        ),
         "memory" => (
             format!("{who} takes too much memory"),
             format!("{who} reaches the limit of {figure}"),

@@ -9,7 +9,9 @@
 //! 4. Findings are ordered: errors before advice, then by [`Family::rank`](crate::model::code::Family::rank), then what
 //!    stops a run before what spoils its data before what is left behind, then by the run. The first is *the* cause.
 
+mod children;
 mod detour;
+mod full;
 mod hangs;
 mod leaks;
 mod locks;
@@ -218,6 +220,7 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
     let families = [
         processes::causes,
         pipes::causes,
+        full::causes,
         detour::causes,
         memory::causes,
         races::causes,
@@ -225,6 +228,7 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
         spins::causes,
         queues::causes,
         signals::causes,
+        children::causes,
         leaks::causes,
     ];
     let mut causes: Vec<Cause> = families.iter().flat_map(|family| family(scene)).collect();
@@ -275,7 +279,8 @@ fn acquit(scene: &Scene<'_>, causes: &mut [Cause]) {
 
 /// Whether a cause is no more than a consequence of another.
 fn follows(cause: &Cause, from: &Cause) -> bool {
-    use Code::{F001, F003, F005, F006, F011, H003, M001, M003, M004, M007, M008, M009, M010, P002, P006, P009, S005};
+    use Code::{F001, F003, F005, F006, F010, F011, F013, H003, M001, M003, M004, M007, M008, M009, M010};
+    use Code::{P001, P002, P003, P005, P006, P007, P009, S004, S005, S006, S008};
     if !from.is_error() {
         return false;
     }
@@ -285,6 +290,15 @@ fn follows(cause: &Cause, from: &Cause) -> bool {
         // One that never got going has no wrong data and no data that went another way.
         (F005 | P002 | P009, P006) => true,
         (F005, F011 | P002 | P009) => true,
+        // Who waits for the child does not read, whatever else of it writes.
+        (F010, F013) => true,
+        // One that goes on after a failed exec does all kinds of things that are not its own.
+        (P001 | P002 | P005 | F003 | F005, P007) => from.at < cause.at,
+        // What ever more processes do to one another is their affair.
+        (S006 | P001 | P002 | P005, P003) => true,
+        // Who counts signals sleeps for one that does not come, and leaves behind whom it did not wait for.
+        (S005 | P001, S004) => true,
+        (P001, S008) => true,
         // A private mapping is the nearer reason.
         (M010, M001) => true,
         // Memory that is not shared at all is a nearer reason than what is stored in it or how.

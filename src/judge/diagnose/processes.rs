@@ -7,13 +7,15 @@ use super::words::{list, pair, quote};
 use super::{Cause, Effect, Scene};
 use crate::judge::{Problem, ProblemKind};
 use crate::model::{CheckKind, Code, Invariant, Template};
-use crate::trace::{EventId, LifeId, ObjectId, RunEnd, Verb};
+use crate::trace::{Event, EventId, LifeId, ObjectId, ObjectKind, RunEnd, Verb};
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let mut causes = Vec::new();
     causes.extend(zombies(scene));
     causes.extend(orphans(scene));
     causes.extend(runs_on(scene));
+    causes.extend(exec_failed(scene));
+    causes.extend(too_many(scene));
     causes.extend(threads(scene));
     causes.extend(expects_the_change(scene));
     causes
@@ -193,6 +195,68 @@ fn waits_for_nobody(scene: &Scene<'_>, child: LifeId) -> Option<(EventId, String
     let childless = !scene.trace().lives.iter().any(|life| life.parent == Some(child));
     let (id, _) = failed.filter(|_| childless)?;
     Some((id, "{who} waits for a child, and has none (ECHILD)".to_owned()))
+}
+
+/// P007: exec came back, and the child goes on with what was its parent's part.
+fn exec_failed(scene: &Scene<'_>) -> Option<Cause> {
+    let failed = |(id, event): (EventId, &Event)| match &event.verb {
+        Verb::Failed { call, errno, .. } if call == "execve" => Some((id, event.life, errno.clone())),
+        _ => None,
+    };
+    let (at, life, errno, next) = scene.events().filter_map(failed).find_map(|(at, life, errno)| {
+        scene.trace().life(life).parent?;
+        let later: Vec<&Event> = scene.trace().of(life).filter(|(id, _)| *id > at).map(|(_, event)| event).collect();
+        if later.iter().any(|event| matches!(event.verb, Verb::Exec { .. })) {
+            return None;
+        }
+        // To say so on standard error and to end is what it should do.
+        let goes_on = later.iter().find(|event| match &event.verb {
+            Verb::Fork { .. } | Verb::Exit { status: 0 } | Verb::Reaped { .. } | Verb::Send { .. } => true,
+            Verb::Write { object, .. } => scene.trace().object(*object).kind != ObjectKind::Stderr,
+            Verb::Failed { call, .. } => call.starts_with("wait"),
+            _ => false,
+        })?;
+        Some((at, life, errno, &goes_on.verb))
+    })?;
+    let who = scene.who(life);
+    let deed = did(next, next.object().map_or("", |object| scene.name(object)));
+    let reason = match errno.as_str() {
+        "ENOENT" => "there is no program of that name (ENOENT)".to_owned(),
+        "EACCES" => "the file may not be run (EACCES)".to_owned(),
+        other => format!("it fails with {other}"),
+    };
+    let check = scene.home(|kind| *kind == CheckKind::Trace);
+    let cause = Cause::new(Code::P007, check, at, format!("exec fails, and {who} goes on as a second parent"))
+        .effect(Effect::Stops)
+        .explains(scene.after(at))
+        .label(scene, at, "exec fails here")
+        .expected(format!("{who} becomes another program, or ends"))
+        .saw(format!("{who} calls exec, and {reason}; then it {deed}"))
+        .why("exec returns only when it has failed: the old program is still there, in the child.")
+        .why("what stands below exec is what the parent does, and the child does it too.");
+    Some(cause)
+}
+
+/// P003: ever more processes.
+fn too_many(scene: &Scene<'_>) -> Option<Cause> {
+    /// Who has made so many and is still at it makes them in a loop.
+    const MANY: usize = 32;
+    let RunEnd::Limit { limit, figure, life, .. } = &scene.trace().end else { return None };
+    if limit != "processes" && scene.learner().count() < MANY {
+        return None;
+    }
+    let last = scene.events().filter(|(_, event)| matches!(event.verb, Verb::Fork { .. })).last();
+    let life = life.or(last.map(|(_, event)| event.life)).filter(|life| scene.is_learner(*life));
+    let who = life.map_or_else(|| "the program".to_owned(), |life| scene.who(life));
+    let made = scene.learner().count();
+    let cause = Cause::at_the_end(Code::P003, scene.clean(), "more processes than the task has")
+        .effect(Effect::Stops)
+        .explains(scene.unfinished())
+        .label_if(scene, last.map(|(id, _)| id), "the last one was made here")
+        .expected("as many processes as the task has, and no more")
+        .saw(format!("{who} reaches the limit of {figure}: {made} were made so far"))
+        .why("a fork in a loop, or in a child that runs on, makes ever more.");
+    Some(cause)
 }
 
 /// P006: a thread was started where a process was asked for.

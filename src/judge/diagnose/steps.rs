@@ -42,6 +42,12 @@ impl<'a> Step<'a> {
         crate::trace::Bytes::unescape(&rest[1..quoted - 1]).ok().map(|bytes| bytes.0)
     }
 
+    /// The value that it carries without quotation marks: `send /jobs 12`.
+    pub(crate) fn bare_text(&self) -> Option<Vec<u8>> {
+        let word = self.words().1.split(' ').next().filter(|word| !word.is_empty() && !word.starts_with('"'))?;
+        Some(word.as_bytes().to_vec())
+    }
+
     /// The priority that it names.
     pub(crate) fn priority(&self) -> Option<i64> {
         if !matches!(self.verb, "send" | "receive") {
@@ -80,6 +86,7 @@ impl<'a> Step<'a> {
             "stdout" => format!("prints {}", text()),
             "stderr" => format!("prints {} to standard error", text()),
             "send" => format!("sends {}{} to {first}", text(), self.with_priority()),
+            "receive" if after.is_empty() => format!("receives {first}"),
             "receive" => format!("receives {}{} from {first}", text(), self.with_priority()),
             "store" => format!("stores {} in {first}", value(after)),
             "load" => format!("loads {} from {first}", value(after)),

@@ -30,7 +30,7 @@ pub(super) fn step(action: &Action, values: &Values) -> String {
 /// Bytes as text, the middle of a long one left out.
 pub(super) fn short(bytes: &[u8]) -> String {
     const WHOLE: usize = 72;
-    const PART: usize = 24;
+    const PART: usize = 16;
     if bytes.len() <= WHOLE {
         return Bytes::from(bytes).to_string();
     }

@@ -7,7 +7,7 @@ use super::objects::{Naming, Objects};
 use crate::model::Signal;
 use crate::trace::Bytes;
 use crate::trace::canonical::{LifeId, ObjectId, ThreadId};
-use crate::trace::raw::Tid;
+use crate::trace::raw::{InnerPid, Tid};
 
 /// What kind of name is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +63,42 @@ impl Namer {
         self.processes[life].exited
     }
 
+    /// Whether the process of this id, as it saw it itself, ended: the youngest of them.
+    pub fn exited_inner(&self, inner: InnerPid) -> Option<u32> {
+        self.processes.iter().rev().find(|process| process.inner == inner)?.exited
+    }
+
     /// Whether the process has read or received these bytes: in a stream wherever the pieces were cut, in a
     /// message as a part of one. Only asked where there are peers: without them nothing is kept.
     pub fn received(&self, process: Tid, text: &[u8]) -> Option<u32> {
-        let life = self.process_of(process)?;
+        self.got(self.process_of(process)?, text)
+    }
+
+    /// A living child of the program, or a process below one, that has read or received these bytes: its id as it sees
+    /// it itself, and the raw event that brought them. Of several the first to have them.
+    pub fn some_child_received(&self, text: &[u8]) -> Option<(InnerPid, u32)> {
+        let got = |life: LifeId| Some((self.got(life, text)?, self.processes[life.index()].inner));
+        self.living_children().filter_map(got).min().map(|(raw, inner)| (inner, raw))
+    }
+
+    /// Whether at least so many processes of the program's are alive, besides itself: the raw event that made the last
+    /// of them.
+    pub fn children(&self, count: usize) -> Option<u32> {
+        let mut since: Vec<u32> = self.living_children().map(|life| self.processes[life.index()].since).collect();
+        since.sort_unstable();
+        count.checked_sub(1).map_or(Some(0), |last| since.get(last).copied())
+    }
+
+    fn living_children(&self) -> impl Iterator<Item = LifeId> {
+        let lives = (0..self.processes.len()).map(|index| LifeId(index as u32));
+        lives.filter(|life| {
+            let alive = self.processes[life.index()].exited.is_none();
+            alive && self.is_learner(*life) && Some(*life) != self.program
+        })
+    }
+
+    /// The raw event by which a process had these bytes.
+    fn got(&self, life: LifeId, text: &[u8]) -> Option<u32> {
         let found = |received: &Received| {
             let at = if text.is_empty() {
                 0
@@ -94,7 +126,7 @@ impl Namer {
     /// Keeps what a process got, for [`Namer::received`].
     pub(super) fn note_received(&mut self, thread: ThreadId, object: ObjectId, bytes: &Bytes) {
         let life = self.life_of(thread);
-        if self.has_peers && self.is_learner(life) {
+        if self.has_peers {
             let index = self.index();
             let received = self.processes[life.index()].received.entry(object).or_default();
             received.bytes.extend_from_slice(&bytes.0);

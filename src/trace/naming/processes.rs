@@ -32,6 +32,8 @@ pub(super) struct Process {
     pub(super) ready: u64,
     /// Since which raw event it is ready for each.
     pub(super) ready_since: HashMap<Signal, u32>,
+    /// The raw event since which it is there.
+    pub(super) since: u32,
     /// The raw event of its end.
     pub(super) exited: Option<u32>,
     /// A signal that no handler took, and where it came from: it may be what the process dies of.
@@ -118,6 +120,7 @@ impl Namer {
     ) -> ThreadId {
         let life = LifeId(self.lives.len() as u32);
         self.lives.push(Life { name, kind, parent, ended: None, reaped: None, orphaned: false, self_reaping: false });
+        let since = self.index();
         let dispositions = dispositions.unwrap_or_else(|| {
             self.dispositions.push(super::Dispositions::default());
             self.dispositions.len() - 1
@@ -134,6 +137,7 @@ impl Namer {
             pending: Pending::default(),
             ready: 0,
             ready_since: HashMap::new(),
+            since,
             exited: None,
             fatal: None,
             self_reaped: Vec::new(),

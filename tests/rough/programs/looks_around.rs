@@ -31,7 +31,8 @@ fn main() {
     if std::net::TcpStream::connect("127.0.0.1:22").is_ok() {
         println!("reached the network");
     }
-    for (name, _) in std::env::vars().filter(|(name, _)| name != "PATH") {
+    // The second keeps to the functions of libc that every processor has.
+    for (name, _) in std::env::vars().filter(|(name, _)| name != "PATH" && name != "GLIBC_TUNABLES") {
         println!("variable {name}");
     }
     println!("looked");

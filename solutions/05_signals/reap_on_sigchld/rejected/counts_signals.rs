@@ -1,0 +1,43 @@
+//! expect: S004
+//! Counts signals as if each were a child, and means to reap afterwards: there are fewer signals than children.
+#![allow(unused)]
+
+use std::error::Error;
+use std::process::exit;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::wait::wait;
+use nix::unistd::{ForkResult, fork, pause};
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn on_child(_: libc::c_int) {
+    COUNT.fetch_add(1, Ordering::SeqCst);
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, n, code] = arguments.as_slice() else { return Err("usage: reap_on_sigchld N CODE".into()) };
+    let (n, code): (usize, i32) = (n.parse()?, code.parse()?);
+
+    let mut child = SigSet::empty();
+    child.add(Signal::SIGCHLD);
+    child.thread_block()?;
+    let action = SigAction::new(SigHandler::Handler(on_child), SaFlags::empty(), SigSet::empty());
+    unsafe { sigaction(Signal::SIGCHLD, &action)? };
+    for _ in 0..n {
+        if let ForkResult::Child = unsafe { fork() }? {
+            exit(code);
+        }
+    }
+    while COUNT.load(Ordering::SeqCst) < n {
+        SigSet::empty().suspend()?;
+    }
+    for _ in 0..n {
+        wait()?;
+    }
+    println!("all {n}");
+    Ok(())
+}

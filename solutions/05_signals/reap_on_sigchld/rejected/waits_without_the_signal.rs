@@ -1,0 +1,37 @@
+//! expect: T001
+//! All children are reaped, but nobody was told of their end: main sits in wait, and SIGCHLD means nothing to it.
+#![allow(unused)]
+
+use std::error::Error;
+use std::process::exit;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::wait::wait;
+use nix::unistd::{ForkResult, fork, pause};
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn on_child(_: libc::c_int) {
+    while unsafe { libc::waitpid(-1, null_mut(), libc::WNOHANG) } > 0 {
+        COUNT.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, n, code] = arguments.as_slice() else { return Err("usage: reap_on_sigchld N CODE".into()) };
+    let (n, code): (usize, i32) = (n.parse()?, code.parse()?);
+
+    for _ in 0..n {
+        if let ForkResult::Child = unsafe { fork() }? {
+            exit(code);
+        }
+    }
+    for _ in 0..n {
+        wait()?;
+    }
+    println!("all {n}");
+    Ok(())
+}
