@@ -90,6 +90,7 @@ fn codes(name: &str) -> Vec<(Severity, Code)> {
         stdin: Stdin::Empty,
         values: BTreeMap::new(),
         substitute: Vec::new(),
+        faults: Vec::new(),
         peers: Vec::new(),
         sleepers: None,
     };

@@ -198,7 +198,7 @@ fn wrong_usage_is_said() {
     );
     wrong(
         &["explain", "F02"],
-        "error: invalid value 'F02' for '[CODE]': no such code: \"F02\"; near it:\n  F001  [..]\n  F003  [..]\n  F005  \
+        "error: invalid value 'F02' for '[CODE]': no such code: \"F02\"; near it:\n  F001  [..]\n  F003  [..]\n  F004  \
          [..]\n\nFor more information, try '--help'.\n",
     );
     wrong(

@@ -26,6 +26,7 @@ pub(crate) fn inside(program: &Path, count: u32) {
         changes: Vec::new(),
         holds: Vec::new(),
         substitution: None,
+        faults: Vec::new(),
     };
     // Namespaces, once.
     attempt(&description).unwrap();

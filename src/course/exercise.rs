@@ -18,6 +18,7 @@
 //! stdin = "peer"                        # or a text; "" is at its end from the start
 //! values = { word = { draw = "word" } } # word, int{min,max}, ints{count,min,max}, token64, blob{bytes}, signal{of}
 //! substitute = ["data"]                 # objects on which one run changes bytes in transit
+//! fault = [{ on = "data", call = "read", most = 1 }] # what goes wrong with the program's calls: see `faults.rs`
 //! sleepers = "on time"                  # or "early": may wake at any step; unsaid: on time under seed 0 only
 //! peer = [{ name = "client", steps = """…""" }]   # the language of `steps.rs`
 //!

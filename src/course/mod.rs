@@ -6,6 +6,7 @@
 mod checks;
 mod document;
 mod exercise;
+mod faults;
 mod file;
 mod limits;
 mod place;

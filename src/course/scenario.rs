@@ -1,9 +1,9 @@
-//! The `[[scenario]]` tables of an exercise: arguments, standard input, drawn values, peers.
+//! The `[[scenario]]` tables of an exercise: arguments, standard input, drawn values, peers, faults.
 
 use std::collections::BTreeMap;
 
 use super::document::{Document, Fields, Item, Mistake, Scope};
-use super::steps;
+use super::{faults, steps};
 use crate::model::peer::Step;
 use crate::model::{Draw, PeerName, PeerSpec, Scenario, ScenarioId, Signal, Sleepers, Stdin, Template};
 
@@ -30,11 +30,13 @@ pub(super) fn read(document: &Document<'_>, fields: Fields<'_, '_>) -> Option<Sc
             peers.push(peer);
         }
     }
+    let faults = fields.tables("fault", "[[scenario.fault]]");
+    let faults = faults.into_iter().filter_map(|table| faults::read(document, table, &scope)).collect();
     let times = [("early", Sleepers::Early), ("on time", Sleepers::OnTime)];
     let sleepers = fields.optional("sleepers").and_then(|item| item.one_of("sleepers", &times));
     fields.finish();
     let substitute = substitute.into_iter().map(|text| text.text().to_owned()).collect();
-    Some(Scenario { id: ScenarioId::new(id?), args, stdin, values, substitute, peers, sleepers })
+    Some(Scenario { id: ScenarioId::new(id?), args, stdin, values, substitute, peers, faults, sleepers })
 }
 
 fn standard_input(document: &Document<'_>, item: &Item<'_, '_>, scope: &Scope) -> Option<Stdin> {

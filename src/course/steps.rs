@@ -22,6 +22,8 @@
 //!        | "it" "exited"
 //!        | "children" N                               at least so many of these are alive
 //! ```
+//! `die` kills the peer where it stands: after a `when`, at a named event.
+//!
 //! A text stands in quotes, with the escapes `\n \t \r \0 \\ \" \{ \}`; a name may. Values `{name}` stand in any
 //! argument. `#` begins a comment. What a step uses must be open, and open the right way.
 

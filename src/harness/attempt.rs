@@ -10,7 +10,7 @@ use super::peer;
 use super::resolve::{ResolvedPeer, ResolvedStep};
 use super::script::FactScript;
 use super::stdin::StdinSource;
-use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
+use crate::model::{Fault, Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::recorder::{self, Change, Options, Recorded, RecorderError, Root, RootKind, Sites, Substitution};
 use crate::sandbox::{self, Isolation, Launch, PROGRAM_FOLDER, PeerSpec, SandboxError, Spec, WORK_FOLDER};
 use crate::trace::Trace;
@@ -48,6 +48,9 @@ pub struct Attempt {
     pub holds: Vec<u64>,
     /// Bytes to exchange in transit.
     pub substitution: Option<Substitution>,
+    /// What goes wrong with the program's calls.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
     /// Each event carries the learner's own place: the same run, more slowly.
     #[serde(default)]
     pub sites: Option<Sites>,
@@ -110,6 +113,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
         entropy: Some(attempt.entropy),
         holds: attempt.holds.clone(),
         substitution: attempt.substitution.clone(),
+        faults: attempt.faults.clone(),
         boxed: true,
         drains,
         sites: attempt.sites,

@@ -128,6 +128,7 @@ codes! {
     Pipes: {
         F001 "a write end stays open, so the reader never sees the end", see [H001];
         F003 "writes to a pipe that nobody reads", see [F011];
+        F004 "takes one read for one message", see [T005];
         F005 "the data went another way", see [P009];
         F006 "both sides open the FIFOs in an order that blocks them for ever", see [H001];
         F008 "the FIFO is left behind", see [M005, Q001];
@@ -152,11 +153,13 @@ codes! {
         Q001 "the queue is left behind", see [F008, M005];
         Q002 "the receive buffer is smaller than the message size", see [];
         Q003 "the priority or type is ignored", see [T003];
+        Q004 "a message is lost: the queue was full, and nobody looked", see [Q001];
         Q006 "a name without a slash, or a size that counts the type", see [Q002];
     }
     Signals: {
         S001 "the signal arrives before the handler is there", see [S005];
         S002 "the handler does what a handler must not", see [S005];
+        S003 "an interrupted call is taken for an error or for the end", see [S005];
         S004 "one wait for each signal, but signals merge", see [S005, P001];
         S005 "test, then sleep: the wakeup is lost", see [S001];
         S006 "the signal goes to the wrong process or group", see [];
@@ -282,9 +285,9 @@ mod tests {
         let written: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(
             written.join(" "),
-            "B001 P001 P002 P003 P005 P006 P007 P009 F001 F003 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 M005 M006 \
-             M007 M008 M009 M010 M011 Q001 Q002 Q003 Q006 S001 S002 S004 S005 S006 S008 H001 H002 H003 T001 T002 T003 T004 \
-             T005"
+            "B001 P001 P002 P003 P005 P006 P007 P009 F001 F003 F004 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 \
+             M005 M006 M007 M008 M009 M010 M011 Q001 Q002 Q003 Q004 Q006 S001 S002 S003 S004 S005 S006 S008 H001 H002 \
+             H003 T001 T002 T003 T004 T005"
         );
     }
 
@@ -346,9 +349,9 @@ mod tests {
         };
         check("F0O1", &[Code::F001, Code::F011, Code::F003]);
         check("f10", &[Code::F010, Code::F001, Code::F003]);
-        check("q004", &[Code::Q001, Code::Q002, Code::Q003]);
+        check("q009", &[Code::Q001, Code::Q002, Code::Q003]);
         check("T04", &[Code::T004, Code::T001, Code::T002]);
-        check("F 001", &[Code::F001, Code::F003, Code::F005]);
+        check("F 001", &[Code::F001, Code::F003, Code::F004]);
         check("zombie", &[]);
         check("", &[]);
 

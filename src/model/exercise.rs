@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::peer::{Scalar, Step};
-use super::{CheckId, Draw, ExerciseId, Limits, PeerName, ScenarioId, Sleepers, Template};
+use super::{CheckId, Draw, ExerciseId, Fault, Limits, PeerName, ScenarioId, Sleepers, Template};
 
 /// One exercise.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,8 @@ pub struct Scenario {
     pub substitute: Vec<String>,
     /// The processes on the other side.
     pub peers: Vec<PeerSpec>,
+    /// What goes wrong with the program's calls.
+    pub faults: Vec<Fault<Template>>,
     /// When sleepers wake; none leaves it to the schedule.
     pub sleepers: Option<Sleepers>,
 }

@@ -5,6 +5,7 @@
 pub mod code;
 pub mod diagnostic;
 pub mod exercise;
+pub mod fault;
 pub mod ids;
 pub mod limits;
 pub mod peer;
@@ -19,6 +20,7 @@ pub mod values;
 pub use code::Code;
 pub use diagnostic::Diagnostic;
 pub use exercise::{CheckKind, CheckSpec, Exercise, Invariant, PeerSpec, Scenario, Stdin, Track};
+pub use fault::{Fault, FaultError, FaultyCall, Mishap};
 pub use ids::{CheckId, ExerciseId, PeerName, RoleName, ScenarioId};
 pub use limits::Limits;
 pub use schedule::{Held, Hold, Place, Played, Schedule, Strategy, Turn};

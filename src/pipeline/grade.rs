@@ -206,6 +206,8 @@ fn report_of(job: &Job<'_>, run: &Run<'_>, verdict: &Verdict, trace: &Trace) -> 
     let mut report = ExerciseReport::of(&job.exercise.exercise, &job.shown, verdict);
     report.seed = Some(run.token.to_string());
     report.by_hand = Some(by_hand(run));
+    let faults = run.scenario.faults.iter().filter_map(|fault| fault.resolve(&run.values).ok());
+    report.faults = faults.map(|fault| fault.said()).collect();
     report.refused = refused(trace);
     if let Ok(source) = &job.source {
         report.show_lines(&verdict.findings, |file| source.text(file));

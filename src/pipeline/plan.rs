@@ -154,6 +154,7 @@ impl Run<'_> {
             entropy: u64::from_le_bytes(entropy[..8].try_into().expect("a hash has eight bytes")),
             holds: self.holds(exercise),
             substitution,
+            faults: self.scenario.faults.iter().filter_map(|fault| fault.resolve(given).ok()).collect(),
             sites: None,
             changes: Vec::new(),
         })

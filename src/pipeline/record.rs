@@ -87,6 +87,7 @@ pub fn record_in_box(
         entropy: 0,
         holds: Vec::new(),
         substitution: None,
+        faults: Vec::new(),
         sites,
         changes: Vec::new(),
     };
@@ -150,6 +151,7 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed, sites: Option<Sites>
         entropy: None,
         holds: Vec::new(),
         substitution: None,
+        faults: Vec::new(),
         boxed: false,
         drains: Vec::new(),
         sites,

@@ -23,8 +23,9 @@ use crate::trace::raw::{Call, RawKind, Tid};
 /// Each reading moves the clock by this much, so that `while start.elapsed() < d {}` comes to its end.
 const READING: Duration = Duration::from_micros(50);
 
-/// How often the clock may jump before a run counts as endless.
-pub(super) const MOST_JUMPS: u64 = 1_000;
+/// How often the clock may jump before a run counts as endless. A program may well sleep in a loop until a clock says so,
+/// and whether it will come to an end nobody can tell; at 0.1 ms each these jumps are over long before the wall time is.
+pub(super) const MOST_JUMPS: u64 = 4_000;
 /// How often the clock jumps before the world counts as idle, where nothing but time goes on.
 pub(super) const JUMPS_UNTIL_IDLE: u64 = 200;
 
@@ -132,20 +133,22 @@ impl Engine<'_> {
         }
     }
 
-    /// What time brings, with its moment: the next end of a sleep, of a time-out, of a timer that somebody would hear.
-    fn coming(&self) -> impl Iterator<Item = (Duration, Coming)> {
+    /// What time brings until then, with its moment: ends of sleeps, of time-outs, of timers that somebody would hear.
+    fn coming(&self, by: Duration) -> impl Iterator<Item = (Duration, Coming)> {
         let waits = self.tracees.iter().filter_map(|(order, tracee)| match tracee.state {
             State::Sleep(until) => Some((until, Coming::Sleep(*order, tracee.tid))),
             State::Asleep { .. } => Some((tracee.deadline?.until, Coming::TimeOut(*order, tracee.tid))),
             _ => None,
         });
+        // To ask who hears a timer takes a look at its process: only for those that matter.
+        let armed = self.timers.armed().filter(move |(at, ..)| *at <= by);
         let heard = |(at, id, timer)| self.would_be_heard(id, timer).then_some((at, Coming::Timer(id)));
-        waits.chain(self.timers.armed().filter_map(heard))
+        waits.filter(move |(at, _)| *at <= by).chain(armed.filter_map(heard))
     }
 
     /// Whether anything waits for time to pass, in the box.
     pub(super) fn time_brings_something(&self) -> bool {
-        self.options.boxed && self.coming().next().is_some()
+        self.options.boxed && self.coming(Duration::MAX).next().is_some()
     }
 
     /// Lets happen what is due by now; in the box only, elsewhere time is real.
@@ -154,7 +157,7 @@ impl Engine<'_> {
             return Ok(());
         }
         let now = self.clock.now();
-        while let Some((_, coming)) = self.coming().filter(|(at, _)| *at <= now).min() {
+        while let Some((_, coming)) = self.coming(now).min() {
             self.bring(coming)?;
         }
         // Those that nobody hears are counted.
@@ -166,7 +169,7 @@ impl Engine<'_> {
     pub(super) fn advance(&mut self) -> Fallible<bool> {
         let boxed = self.options.boxed;
         // Outside of the box time is the kernel's: a sleeper goes into its call, and nothing else is for us to bring.
-        let ours = self.coming().filter(|(_, coming)| boxed || matches!(coming, Coming::Sleep(..)));
+        let ours = self.coming(Duration::MAX).filter(|(_, coming)| boxed || matches!(coming, Coming::Sleep(..)));
         let Some((at, coming)) = ours.min() else { return Ok(false) };
         self.clock.jump(at);
         self.jumps += 1;
@@ -197,8 +200,13 @@ impl Engine<'_> {
         if self.options.sleepers == Sleepers::OnTime || !self.options.boxed {
             return Vec::new();
         }
+        let sleeping = self.tracees.values().filter_map(|tracee| match tracee.state {
+            State::Sleep(until) => Some(until),
+            _ => None,
+        });
+        let Some(last) = sleeping.max() else { return Vec::new() };
         let kept = |(at, coming): (Duration, Coming)| (!matches!(coming, Coming::Sleep(..))).then_some(at);
-        let first_end = self.coming().filter_map(kept).min().unwrap_or(Duration::MAX);
+        let first_end = self.coming(last).filter_map(kept).min().unwrap_or(Duration::MAX);
         let sleeps = self.tracees.iter().filter(|(_, tracee)| match tracee.state {
             State::Sleep(until) => until <= first_end && tracee.woke_early != Some(self.turns - tracee.turns),
             _ => false,

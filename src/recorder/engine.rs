@@ -9,6 +9,7 @@ use nix::errno::Errno;
 
 use super::change::Changes;
 use super::clock::{Clock, JUMPS_UNTIL_IDLE};
+use super::faults::Faults;
 use super::foresee::Way;
 use super::functions::Functions;
 use super::guard::Guard;
@@ -55,6 +56,7 @@ pub(super) struct Engine<'a> {
     pub(super) functions: Functions,
     pub(super) guard: Guard,
     pub(super) exchange: Option<Exchange>,
+    pub(super) faults: Faults,
     pub(super) drains: Vec<File>,
     pub(super) drained: u64,
     /// Bytes in the events so far.
@@ -75,6 +77,8 @@ pub(super) struct Engine<'a> {
     pub(super) semaphores: HashMap<i32, u64>,
     pub(super) cwd: String,
     pub(super) clock: Clock,
+    /// Somebody has opened a device that gives random bytes (random(4)).
+    pub(super) random_devices: bool,
     /// Somebody computes on and on: it may wait for what time brings.
     pub(super) time_is_due: bool,
     /// How often it jumped.
@@ -118,6 +122,7 @@ impl<'a> Engine<'a> {
         Self {
             schedule: Schedule::new(&options.schedule),
             held_back: HeldBack::new(options.hold),
+            faults: Faults::new(std::mem::take(&mut options.faults)),
             exchange: options.substitution.clone().map(Exchange::new),
             options,
             script,
@@ -143,6 +148,7 @@ impl<'a> Engine<'a> {
             semaphores: HashMap::new(),
             cwd: String::new(),
             clock: Clock::new(),
+            random_devices: false,
             time_is_due: false,
             jumps: 0,
             timers: TimerList::default(),
@@ -232,6 +238,7 @@ impl<'a> Engine<'a> {
         let descriptors: Vec<_> = numbers.into_iter().map(|fd| (fd, decode::files::file(root.pid, fd, None))).collect();
         if root.kind == RootKind::Program {
             self.inherited.extend(descriptors.iter().map(|(_, file)| (file.dev, file.ino)));
+            self.faults.begin(&descriptors);
         }
         let peer = match &root.kind {
             RootKind::Program => {

@@ -4,14 +4,10 @@ use super::engine::{Engine, Fallible, failed};
 use super::filter::{NAMESPACES, denial};
 use super::tracee::{Resume, State};
 use super::{decode, peer_call};
-use crate::model::seed::split_mix;
 use crate::sys::arch::{Invocation, Registers, Sys};
 use crate::sys::{memory, ptrace};
 use crate::trace::Bytes;
 use crate::trace::raw::{Call, FileKind, RawKind, Tid};
-
-/// The most that one getrandom gets (getrandom(2): larger requests may be cut short).
-const MOST_RANDOM: u64 = 1 << 20;
 
 impl Engine<'_> {
     /// The seccomp filter stopped it before a call.
@@ -55,6 +51,9 @@ impl Engine<'_> {
             self.tell(tid, RawKind::Returned { call: Call::Refused { name }, result: Err(errno) });
             return self.skip(tid, registers, -i64::from(errno));
         }
+        if self.goes_wrong(tid, &call, again, registers)? {
+            return Ok(());
+        }
         match call.sys {
             Sys::Fork | Sys::Vfork | Sys::Clone => {
                 self.guard_before_fork(tid, &call, &registers)?;
@@ -62,10 +61,8 @@ impl Engine<'_> {
             }
             Sys::Execve => self.before_exec(tid, call.args[0], call.args[1]),
             Sys::Execveat => self.before_exec(tid, call.args[1], call.args[2]),
-            Sys::Getrandom => {
-                if let Some(entropy) = self.options.entropy {
-                    return self.give_random(tid, &call, registers, entropy);
-                }
+            Sys::Getrandom | Sys::Read | Sys::Readv | Sys::Pread if self.gives_random(tid, &call, registers)? => {
+                return Ok(());
             }
             Sys::SchedYield => {
                 self.steps += 1;
@@ -179,19 +176,6 @@ impl Engine<'_> {
         }
     }
 
-    fn give_random(&mut self, tid: Tid, call: &Invocation, registers: Registers, entropy: u64) -> Fallible<()> {
-        let order = self.order_of.get(&tid).copied().unwrap_or(0);
-        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
-        tracee.randoms += 1;
-        let draw = u64::from(order) << 32 | tracee.randoms;
-        let bytes = random_bytes(entropy, draw, call.args[1].min(MOST_RANDOM) as usize);
-        let result = match memory::write(tid, call.args[0], &bytes) {
-            Ok(()) => bytes.len() as i64,
-            Err(_) => -i64::from(libc::EFAULT),
-        };
-        self.skip(tid, registers, result)
-    }
-
     /// Changes the bytes that are about to go into a channel, where the scenario asks for it.
     fn exchange(&mut self, tid: Tid, call: &Invocation) {
         if self.exchange.is_none() {
@@ -263,16 +247,4 @@ impl Engine<'_> {
         self.answer(tid, 0);
         Ok(())
     }
-}
-
-/// Bytes drawn from the run's entropy, other ones for each draw.
-pub(super) fn random_bytes(entropy: u64, draw: u64, len: usize) -> Vec<u8> {
-    let mut state = split_mix(entropy ^ split_mix(draw));
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state = split_mix(state);
-        bytes.extend_from_slice(&state.to_ne_bytes());
-    }
-    bytes.truncate(len);
-    bytes
 }

@@ -63,6 +63,10 @@ impl Engine<'_> {
     pub(super) fn foresee(&mut self, tid: Tid, call: &Invocation) -> Fallible<Way> {
         let [a, b, c, ..] = call.args;
         let fd = a as Fd;
+        if self.faults.cuts(tid) {
+            // Its count is put back at its exit, so it stops there.
+            return Ok(self.leave_to_the_kernel(tid, &[fd]));
+        }
         match call.sys {
             Sys::Read | Sys::Write if self.kernel.pipe_of(tid, fd).is_some() => {
                 self.foresee_transfer(tid, call, &[(b, c)])

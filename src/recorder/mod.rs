@@ -25,6 +25,7 @@ mod decides;
 mod decode;
 mod engine;
 mod entry;
+mod faults;
 mod filter;
 mod foresee;
 mod functions;
@@ -32,6 +33,7 @@ mod guard;
 mod hold;
 mod kernel;
 mod memory;
+mod randomness;
 mod schedule;
 mod socket_times;
 mod stacks;
@@ -51,7 +53,7 @@ pub use filter::{filter, is_denied_in_the_box};
 pub use stacks::Sites;
 pub use substitute::Substitution;
 
-use crate::model::{Hold, Limits, Place, Played, Schedule, Sleepers};
+use crate::model::{Fault, Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::trace::raw::{RawEvent, Recording, Tid};
 
 /// A process that waits to be seized.
@@ -87,12 +89,14 @@ pub struct Options {
     pub sleepers: Sleepers,
     /// Who is held back, and until when.
     pub hold: Option<Hold>,
-    /// What getrandom(2) and AT_RANDOM give; none leaves them alone.
+    /// What getrandom(2), AT_RANDOM and the devices of random(4) give; none leaves them alone.
     pub entropy: Option<u64>,
     /// Drawn values to look for in a process's private memory at its end.
     pub holds: Vec<u64>,
     /// Bytes to exchange in transit.
     pub substitution: Option<Substitution>,
+    /// What goes wrong with the learner's calls.
+    pub faults: Vec<Fault>,
     /// The world is closed, and what would leave the box is denied.
     pub boxed: bool,
     /// Read ends, non-blocking, of the pipes that the program's output goes to: emptied as the run goes on.

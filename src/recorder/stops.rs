@@ -174,6 +174,7 @@ impl Engine<'_> {
             }
             _ => {}
         }
+        self.note_random_device(&decoded, result);
         self.note_timer(tid, call, result);
         let learner = self.tracee(tid).is_some_and(|tracee| !tracee.peer);
         self.note_mappings(tid, call, &decoded, result)?;
@@ -453,7 +454,7 @@ fn auxiliary_vector(tid: Tid) -> Vec<(u64, u64, u64)> {
 fn fix_at_random(tid: Tid, entropy: u64) {
     if let Some((_, addr, _)) = auxiliary_vector(tid).into_iter().find(|(kind, ..)| *kind == AT_RANDOM) {
         // Where it fails the run is as random as it was; nothing is wrong with it.
-        let _ = memory::write(tid, addr, &super::entry::random_bytes(entropy, 0, 16));
+        let _ = memory::write(tid, addr, &super::randomness::random_bytes(entropy, 0, 16));
     }
 }
 

@@ -30,11 +30,7 @@ impl Exchange {
 
     /// Whether bytes on this object are changed; `path` is empty for anonymous pipes and sockets.
     pub(super) fn concerns(&self, path: &str, cwd: &str) -> bool {
-        let relative = path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/'));
-        self.substitution
-            .objects
-            .iter()
-            .any(|object| if path.is_empty() { !object.starts_with('/') } else { object == relative || object == path })
+        self.substitution.objects.iter().any(|object| is_named(object, path, cwd))
     }
 
     /// Changes the bytes that are about to go into the stream; whether anything changed.
@@ -69,6 +65,12 @@ impl Exchange {
         }
         changed
     }
+}
+
+/// Whether an object is called so; `path` is empty for what is anonymous, and every name that is no path stands for.
+pub(super) fn is_named(object: &str, path: &str, cwd: &str) -> bool {
+    let relative = path.strip_prefix(cwd).map_or(path, |rest| rest.trim_start_matches('/'));
+    if path.is_empty() { !object.starts_with('/') } else { object == relative || object == path }
 }
 
 #[cfg(test)]

@@ -158,7 +158,8 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn alarm() -> Timer {
-        let tells = Tells::Signal { signal: Signal::from_number(libc::SIGALRM).unwrap(), thread: None, value: 0 };
+        let tells =
+            Tells::Signal { signal: Signal::from_number(libc::SIGALRM).expect("a signal"), thread: None, value: 0 };
         Timer::new(tells, libc::CLOCK_REALTIME)
     }
 

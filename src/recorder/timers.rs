@@ -238,7 +238,7 @@ impl Engine<'_> {
         match (id, timer.tells) {
             (TimerId::Interval(process) | TimerId::Posix(process, _), Tells::Signal { signal, thread, .. }) => {
                 let set = |field: &str| decode::status_signals(thread.unwrap_or(process), field).contains(&signal);
-                !set("SigIgn") && !set("SigPnd") && !(thread.is_none() && set("ShdPnd"))
+                !(set("SigIgn") || set("SigPnd") || thread.is_none() && set("ShdPnd"))
             }
             _ => timer.unheard == 0,
         }

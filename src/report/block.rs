@@ -217,6 +217,10 @@ fn endnotes(finding: &FindingReport, report: &ExerciseReport, style: &Style, lin
         };
         lines.push(format!(" Not a time-out: nothing is left that could wake {whom}."));
     }
+    for fault in &report.faults {
+        let note = format!("In this run {}: the grader sees to that.", escape(fault, false));
+        lines.extend(wrapped(" ", &note, style));
+    }
     endnotes_by_hand(report, style, lines);
     if let Some(sentence) = orders(report) {
         lines.extend(wrapped(" ", &sentence, style));

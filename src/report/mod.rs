@@ -101,6 +101,9 @@ pub struct ExerciseReport {
     /// What failed of the grader or the machine, where the status is `error`.
     #[serde(default)]
     pub problem: Option<String>,
+    /// What the scenario of the shown run lets go wrong with the program's calls: `reads from data move …`.
+    #[serde(default)]
+    pub faults: Vec<String>,
     /// Calls that the program made and the box denies (`ptrace`, `unshare`), by name.
     #[serde(default)]
     pub refused: Vec<String>,
@@ -280,6 +283,7 @@ impl ExerciseReport {
             hint_for: None,
             next: None,
             problem: None,
+            faults: Vec::new(),
             refused: Vec::new(),
             unexamined: Vec::new(),
             lanes: Vec::new(),

@@ -7,7 +7,7 @@ use ipc_grade::trace::Bytes;
 use ipc_grade::trace::canonical::{Ending, LifeId, LifeKind, ObjectKind, RunEnd, Trace, Verb};
 
 use crate::own_process::Case;
-use crate::{replay, size};
+use crate::{faults, replay, size};
 
 /// Every case by name.
 pub(crate) const ALL: &[Case] = &[
@@ -26,11 +26,17 @@ pub(crate) const ALL: &[Case] = &[
     ("a daemon ends with the run", daemon),
     ("what hostile programs come to", hostile),
     ("the same attempt gives the same trace", same_trace),
+    ("reads in pieces", faults::pieces),
+    ("standard input in pieces", faults::streams),
+    ("errors that are asked for", faults::errors),
+    ("a peer dies at a named event", faults::peer_dies),
     ("a thousand processes", size::thousand_processes),
     ("a stream of 64 MiB", size::long_stream),
     ("killed at any moment", size::killed_at_any_moment),
     ("one after another", size::one_after_another),
     ("replayed with every core busy", replay::replayed),
+    ("nothing is random", replay::nothing_is_random),
+    ("early sleepers are replayed and shrunk", replay::early_sleepers),
     ("other seeds, other orders", replay::varied),
 ];
 
@@ -50,6 +56,7 @@ pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
         entropy: 1,
         holds: Vec::new(),
         substitution: None,
+        faults: Vec::new(),
         sites: None,
         changes: Vec::new(),
     }

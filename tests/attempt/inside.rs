@@ -23,6 +23,9 @@ use nix::unistd::{ForkResult, Pid, fork, ftruncate, mkfifo};
 pub(crate) fn run(name: &str, args: &[String]) -> ExitCode {
     match name {
         "hello" => println!("hello"),
+        "sleeps to wait" => crate::replay::sleeps_to_wait(),
+        "pieces" => crate::faults::reads_in_pieces(),
+        "meets errors" => crate::faults::meets_errors(),
         "one line" => one_line(),
         "greeter" => greeter(),
         "never opens" => mkfifo("names", Mode::S_IRWXU).expect("a FIFO"),
@@ -379,7 +382,20 @@ fn random_numbers() {
     let given = unsafe { *(libc::getauxval(libc::AT_RANDOM) as *const [u8; 16]) };
     let place = &raw const bytes as usize;
     let heap = Box::into_raw(Box::new(7)) as usize;
-    println!("{bytes:?} {given:?} {place:x} {heap:x}");
+    let mut devices = [[0u8; 8]; 3];
+    for (bytes, path) in devices.iter_mut().zip(["/dev/urandom", "/dev/random", "/dev/urandom"]) {
+        File::open(path).and_then(|mut device| device.read_exact(bytes)).expect("a device");
+    }
+    println!("{bytes:?} {given:?} {devices:?}");
+    let mapped = vec![1u8; 1 << 20];
+    let (mapped, text) = (mapped.as_ptr() as usize, random_numbers as *const () as usize);
+    // SAFETY: the entry is a number, and an address that is not followed.
+    let vdso = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) };
+    // SAFETY: zeros are a valid utsname, which the call fills in.
+    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure outlives the call.
+    unsafe { libc::uname(&mut name) };
+    println!("{place:x} {heap:x} {mapped:x} {text:x} {vdso:x} {:?}", name.nodename);
 }
 
 fn clocks_and_ids() {

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "a test without a harness tells its own results")]
 
 mod cases;
+mod faults;
 mod inside;
 #[path = "../support/own_process.rs"]
 mod own_process;

@@ -538,3 +538,62 @@ fn what_a_pipe_should_carry_goes_through_a_file() {
     check(&one_line().judge(&run, missing(fit)), &[Code::T001, Code::T001]);
     let _ = ans;
 }
+
+#[test]
+fn one_read_for_one_message() {
+    let run = |pieces: &[&str], prints: &str| {
+        let mut one = OneLine::begin();
+        one.run.write(MAIN, one.data, "kettle\n");
+        for piece in pieces {
+            one.run.read(one.child, one.data, piece);
+        }
+        let printed = one.run.print(one.child, prints);
+        one.run.exit(one.child, 0);
+        one.run.reap(MAIN, one.child);
+        one.run.exit(MAIN, 0);
+        let fit = one.fit().wrong("child", PRINTS, printed, "KETTLE\n", prints);
+        (one_line().judge(&one.run, fit), one_line().judge(&one.run, one.fit().missing("child", READS)))
+    };
+    // It stops where the read stopped.
+    let (printed, missing) = run(&["ket"], "KET");
+    check(&printed, &[Code::F004]);
+    check(&missing, &[Code::F004]);
+    assert_eq!(printed.findings[0].expected.as_deref(), Some("the child reads from data until it has \"kettle\\n\""));
+    // Read to the end, and then something else went wrong.
+    assert_eq!(run(&["ket", "tle\n"], "Kettle\n").0.cause(), Some(Code::T005));
+    assert_eq!(run(&["kettle\n"], "Kettle\n").0.cause(), Some(Code::T005));
+}
+
+#[test]
+fn each_piece_taken_for_a_message() {
+    let mut one = OneLine::begin();
+    one.run.write(MAIN, one.data, "kettle\n");
+    one.run.read(one.child, one.data, "ket");
+    let printed = one.run.print(one.child, "KET\n");
+    one.run.read(one.child, one.data, "tle\n");
+    one.run.print(one.child, "TLE\n");
+    one.run.exit(one.child, 0);
+    one.run.reap(MAIN, one.child);
+    one.run.exit(MAIN, 0);
+    let fit = one.fit().wrong("child", PRINTS, printed, "KETTLE\n", "KET\nTLE\n");
+    check(&one_line().judge(&one.run, fit), &[Code::F004]);
+}
+
+#[test]
+fn a_read_that_was_interrupted() {
+    let run = |again: bool| {
+        let mut one = OneLine::begin();
+        one.run.write(MAIN, one.data, "kettle\n");
+        one.run.fails(one.child, "read", "EINTR", Some(one.data));
+        if again {
+            one.run.read(one.child, one.data, "kettle\n");
+        }
+        let end = one.run.exit(one.child, 1);
+        one.run.reap(MAIN, one.child);
+        one.run.exit(MAIN, 0);
+        let fit = one.fit().missing("child", PRINTS).wrong("child", "exit 0", end, "0", "1");
+        one_line().judge(&one.run, if again { fit } else { fit.missing("child", READS) })
+    };
+    check(&run(false), &[Code::S003]);
+    assert_ne!(run(true).cause(), Some(Code::S003));
+}

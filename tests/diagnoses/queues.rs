@@ -175,3 +175,33 @@ fn sends_an_end_mark() {
     run.exit(MAIN, 0);
     check(&send_and_receive().judge(&run, fit().surplus("main", end)), &[Code::T002]);
 }
+
+#[test]
+fn a_message_that_the_queue_did_not_take() {
+    let run = |again: bool| {
+        let (mut run, clerk, orders, _) = made();
+        run.send(MAIN, orders, "anchor", 3);
+        run.fails(MAIN, "mq_send", "EAGAIN", Some(orders));
+        if again {
+            run.send(MAIN, orders, "basket", 14);
+        }
+        run.step(clerk, 0, None);
+        run.exit(MAIN, 0);
+        let fit = fit().missing("main", RECEIVES).missing("main", PRINTS);
+        send_and_receive().judge(&run, if again { fit } else { fit.missing("main", SENDS_B) })
+    };
+    check(&run(false), &[Code::Q004]);
+    assert_ne!(run(true).cause(), Some(Code::Q004));
+}
+
+#[test]
+fn a_receive_that_was_interrupted() {
+    let (mut run, _, orders, replies) = made();
+    run.send(MAIN, orders, "anchor", 3);
+    run.send(MAIN, orders, "basket", 14);
+    run.fails(MAIN, "mq_receive", "EINTR", Some(replies));
+    let end = run.exit(MAIN, 1);
+    run.leave(orders);
+    let fit = fit().missing("main", RECEIVES).missing("main", PRINTS).wrong("main", "exit 0", end, "0", "1");
+    check(&send_and_receive().judge(&run, fit), &[Code::S003]);
+}

@@ -369,6 +369,7 @@ impl Task {
             values: BTreeMap::new(),
             substitute: Vec::new(),
             peers: Vec::new(),
+            faults: Vec::new(),
             sleepers: None,
         };
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();

@@ -64,6 +64,7 @@ impl Program {
             changes: Vec::new(),
             holds: Vec::new(),
             substitution: None,
+            faults: Vec::new(),
         };
         attempt(&described).expect("a trace").trace
     }

@@ -63,6 +63,7 @@ fn described(program: PathBuf, case: &str) -> Attempt {
         changes: Vec::new(),
         holds: Vec::new(),
         substitution: None,
+        faults: Vec::new(),
     }
 }
 

@@ -141,6 +141,7 @@ main
   create main.pipe1
   ready USR1
   fork main.1
+  failed read EINTR main.pipe1
   take USR1 < main.1
   return USR1
   read main.pipe1 "word" < main.1

@@ -35,7 +35,7 @@ fn output_without_end() {
 
 #[test]
 fn processes_without_end() {
-    check("forks_for_ever", "H002", "limit of 6 at a time");
+    check("forks_for_ever", "P003", "limit of 6 at a time");
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn computing_without_end() {
 
 #[test]
 fn sleeping_without_end() {
-    with("steps = 100000", "ignores_sigterm", "H002", "after 1000 sleeps and time-outs");
-    with("steps = 100000", "arms_a_timer", "H002", "after 1000 sleeps and time-outs");
+    with("steps = 100000", "ignores_sigterm", "H002", "after 4000 sleeps and time-outs");
+    with("steps = 100000", "arms_a_timer", "H002", "after 4000 sleeps and time-outs");
 }
 
 #[test]

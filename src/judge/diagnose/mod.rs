@@ -25,6 +25,7 @@ mod signals;
 mod spins;
 pub(crate) mod steps;
 mod trace;
+mod unheeded;
 mod waits;
 mod words;
 
@@ -229,6 +230,7 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
         queues::causes,
         signals::causes,
         children::causes,
+        unheeded::causes,
         leaks::causes,
     ];
     let mut causes: Vec<Cause> = families.iter().flat_map(|family| family(scene)).collect();

@@ -5,12 +5,29 @@ use super::processes::Entered;
 use crate::trace::canonical::{EventId, ObjectId, ThreadId, Verb};
 use crate::trace::raw::{Call, Fd};
 
+const EINTR: i32 = 4;
 const ECHILD: i32 = 10;
 const EAGAIN: i32 = 11;
 const EPIPE: i32 = 32;
 const ETIMEDOUT: i32 = 110;
 
-/// Interrupted: the call is made again, by the kernel or by the program, and only that one counts (signal(7)).
+/// Whether a program that is told of an interruption has to do something about it: the call waits for others. Those that
+/// only sleep until a signal comes (pause(2), sleep(3)) are over then.
+fn waits_for_others(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Read { .. }
+            | Call::Write { .. }
+            | Call::MqSend { .. }
+            | Call::MqReceive { .. }
+            | Call::MsgSend { .. }
+            | Call::MsgReceive { .. }
+            | Call::SemOp { .. }
+            | Call::Wait { .. }
+    )
+}
+
+/// Interrupted: the kernel makes the call again, or (EINTR) leaves that to the program (signal(7)).
 fn is_interrupted(errno: i32) -> bool {
     matches!(errno, 4 | 512..=516)
 }
@@ -32,7 +49,7 @@ impl Namer {
             Call::Close { fd } if is_interrupted(errno) => self.close(thread, *fd),
             _ => {}
         }
-        if is_interrupted(errno) {
+        if is_interrupted(errno) && !(errno == EINTR && waits_for_others(call)) {
             return;
         }
         let at = |fd: Fd| self.slot(thread, fd).map(|slot| self.files.file(slot.file).about);
@@ -71,7 +88,7 @@ impl Namer {
             Call::MqSend { fd, .. } if errno != ETIMEDOUT => ("mq_send", at(*fd)),
             Call::MqReceive { fd, .. } if errno != ETIMEDOUT => ("mq_receive", at(*fd)),
             Call::MqUnlink { name } => ("mq_unlink", path(&Self::queue_path(name))),
-            Call::Wait { .. } if errno == ECHILD => ("wait", None),
+            Call::Wait { .. } if matches!(errno, ECHILD | EINTR) => ("wait", None),
             Call::Kill { signal: Some(_), .. } => ("kill", None),
             Call::SetDisposition { signal, .. } if !matches!(signal.number(), 32 | 33) => ("sigaction", None),
             Call::Socket { name, fd, .. } if errno != EAGAIN => (name.as_str(), at(*fd)),
