@@ -99,7 +99,7 @@ prop_compose! {
             let causes: Vec<EventId> = before.iter().filter(|_| index > 0).map(earlier).collect();
             let handler = causes.first().copied();
             let reads_from = causes.clone();
-            events.push(Event { life, thread: ThreadId(thread), verb, causes, reads_from, handler, site });
+            events.push(Event { life, thread: ThreadId(thread), verb, causes, reads_from, handler, site: site.map(Box::new) });
         }
         let last = events.len().checked_sub(1).map(|last| EventId(last as u32));
         let lives = (0..LIVES).map(|index| Life {

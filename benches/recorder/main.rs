@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 mod events;
+mod guarded;
 mod schedules;
 
 use std::ffi::OsString;
@@ -24,10 +25,13 @@ struct Size {
     computed: u64,
     attempts: u32,
     events: u64,
+    accesses: u64,
 }
 
-const FULL: Size = Size { rounds: 7, ping_pongs: 100_000, computed: 200_000_000, attempts: 500, events: 1_000_000 };
-const QUICK: Size = Size { rounds: 3, ping_pongs: 20_000, computed: 50_000_000, attempts: 100, events: 200_000 };
+const FULL: Size =
+    Size { rounds: 7, ping_pongs: 100_000, computed: 200_000_000, attempts: 500, events: 1_000_000, accesses: 10_000 };
+const QUICK: Size =
+    Size { rounds: 3, ping_pongs: 20_000, computed: 50_000_000, attempts: 100, events: 200_000, accesses: 10_000 };
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -35,6 +39,7 @@ fn main() {
     match args.get(1).map(String::as_str) {
         // This program again, in a process of its own.
         Some("--attempts") => return schedules::inside(Path::new(&args[2]), number(3) as u32),
+        Some("--guarded") => return guarded::inside(Path::new(&args[2]), number(3), number(4)),
         Some("--events") => return events::inside(Path::new(&args[2]), number(3)),
         _ => {}
     }
@@ -77,6 +82,9 @@ fn main() {
     }
     if wanted("schedules") {
         schedules::measure(&program, size.attempts);
+    }
+    if wanted("guarded") {
+        guarded::measure(&program, size.accesses, size.rounds);
     }
     if wanted("events") {
         events::measure(&program, size.events);

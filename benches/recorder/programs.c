@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +61,20 @@ static void exercise(void) {
     if (waitpid(child, NULL, 0) != child) fail("waitpid");
 }
 
+/* So many plain loads and stores, half of each, of memory that a child shares; the child does nothing. */
+static void guarded(long accesses) {
+    volatile int *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (m == MAP_FAILED) fail("mmap");
+    pid_t child = fork();
+    if (child < 0) fail("fork");
+    if (child == 0) _exit(0);
+    if (waitpid(child, NULL, 0) != child) fail("waitpid");
+    for (long i = 0; i < accesses / 2; i++) {
+        int value = *m;
+        *m = value + 1;
+    }
+}
+
 /* Tells the time and then waits for a line that nobody is going to write. */
 static void deadlock(void) {
     struct timespec now;
@@ -78,6 +93,7 @@ int main(int argc, char **argv) {
     if (strcmp(name, "ping_pong") == 0) ping_pong(size);
     else if (strcmp(name, "compute") == 0) compute(size);
     else if (strcmp(name, "exercise") == 0) exercise();
+    else if (strcmp(name, "guarded") == 0) guarded(size);
     else if (strcmp(name, "deadlock") == 0) deadlock();
     else return 2;
     return 0;

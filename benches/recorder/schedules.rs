@@ -7,16 +7,17 @@ use std::time::Instant;
 use ipc_grade::harness::{Attempt, StdinSource, attempt};
 use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Sleepers};
 
-/// In a process of its own: the box's outer namespaces are for good.
-pub(crate) fn inside(program: &Path, count: u32) {
-    let mut description = Attempt {
+/// An attempt at a case of the benchmark's program.
+pub(crate) fn described(program: &Path, args: &[&str], seed: u32) -> Attempt {
+    Attempt {
         program: program.to_owned(),
         name: "programs".to_owned(),
-        args: vec![b"exercise".to_vec()],
+        args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
         stdin: StdinSource::Empty,
         peers: Vec::new(),
-        limits: Limits::default(),
-        schedule: Schedule::Seeded { seed: ScheduleSeed(0), steps: 0 },
+        // Times are measured here, and not bounded.
+        limits: Limits { wall_ms: 600_000, ..Limits::default() },
+        schedule: Schedule::Seeded { seed: ScheduleSeed(seed), steps: 0 },
         hold: None,
         places: false,
         entropy: 0,
@@ -27,7 +28,12 @@ pub(crate) fn inside(program: &Path, count: u32) {
         holds: Vec::new(),
         substitution: None,
         faults: Vec::new(),
-    };
+    }
+}
+
+/// In a process of its own: the box's outer namespaces are for good.
+pub(crate) fn inside(program: &Path, count: u32) {
+    let mut description = described(program, &["exercise"], 0);
     // Namespaces, once.
     attempt(&description).unwrap();
     let start = Instant::now();

@@ -106,6 +106,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let (spec, drains) = spec_of(attempt)?;
     let mut launch = sandbox::launch(spec)?;
     let options = Options {
+        audits: recorder::AUDITS,
         limits: Some(attempt.limits),
         schedule: attempt.schedule.clone(),
         sleepers: attempt.sleepers,

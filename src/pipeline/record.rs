@@ -8,6 +8,7 @@
 
 use std::ffi::{CString, OsString};
 use std::io::{Read, Write};
+use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
@@ -106,6 +107,19 @@ pub fn record_in_box(
 /// # Errors
 /// [`RecordError`].
 pub fn record(command: &[OsString], schedule: ScheduleSeed, sites: Option<Sites>) -> Result<Recording, RecordError> {
+    record_audited(command, schedule, sites, recorder::AUDITS)
+}
+
+/// The same, with as many of the foreseen calls audited as asked for: one in so many ([`Options::audits`]).
+///
+/// # Errors
+/// [`RecordError`].
+pub fn record_audited(
+    command: &[OsString],
+    schedule: ScheduleSeed,
+    sites: Option<Sites>,
+    audits: NonZeroU64,
+) -> Result<Recording, RecordError> {
     let lossy = |part: &OsString| part.to_string_lossy().into_owned();
     let program = command.first().map(lossy).unwrap_or_default();
     let args: Vec<CString> = command
@@ -156,6 +170,7 @@ pub fn record(command: &[OsString], schedule: ScheduleSeed, sites: Option<Sites>
         drains: Vec::new(),
         sites,
         changes: Vec::new(),
+        audits,
     };
     let let_it_go = || std::fs::File::from(let_go).write_all(&[1]);
     let recorded = recorder::record(&roots, let_it_go, options, &mut NoScript);

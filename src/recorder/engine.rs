@@ -16,7 +16,7 @@ use super::guard::Guard;
 use super::hold::HeldBack;
 use super::kernel::Kernel;
 use super::memory::Shadows;
-use super::schedule::{Candidate, Schedule, may_sleep, waits};
+use super::schedule::{Candidate, Schedule, may_sleep, seldom_sleeps, waits};
 use super::socket_times::SocketTimeout;
 use super::stacks::Stacks;
 use super::substitute::Exchange;
@@ -43,7 +43,7 @@ pub(super) struct Engine<'a> {
     pub(super) script: &'a mut dyn Script,
     /// In order of creation.
     pub(super) tracees: BTreeMap<u32, Tracee>,
-    pub(super) order_of: HashMap<Tid, u32>,
+    pub(super) order_of: BTreeMap<Tid, u32>,
     pub(super) created: u32,
     pub(super) events: Vec<RawEvent>,
     /// Beside `events`: whose and where in the schedule.
@@ -127,7 +127,7 @@ impl<'a> Engine<'a> {
             options,
             script,
             tracees: BTreeMap::new(),
-            order_of: HashMap::new(),
+            order_of: BTreeMap::new(),
             created: 0,
             events: Vec::new(),
             places: Vec::new(),
@@ -273,7 +273,7 @@ impl<'a> Engine<'a> {
             RawKind::Stored { access: None, .. } => None,
             _ => self.site_now(tid),
         };
-        let event = RawEvent { tid, kind, site };
+        let event = RawEvent { tid, kind, site: site.map(Box::new) };
         self.changes.note(&event);
         self.count(&event);
         self.script.event(self.events.len() as u32, &event);
@@ -507,7 +507,7 @@ impl<'a> Engine<'a> {
             (Way::Audited, _) | (Way::Enter, Resume::Exit) => ptrace::cont_to_exit(tid, None),
             (Way::Enter, Resume::Next(signal)) => ptrace::cont(tid, signal),
         };
-        let sleeps = way == Way::Enter && call.is_some_and(|call| may_sleep(call.sys));
+        let sleeps = way == Way::Enter && call.is_some_and(|call| may_sleep(call.sys) && !seldom_sleeps(call.sys));
         tracee.state = State::Running;
         // ESRCH: it was killed while stopped; its end is told by wait.
         if let Err(errno) = resumed.or_else(|errno| if errno == Errno::ESRCH { Ok(()) } else { Err(errno) }) {

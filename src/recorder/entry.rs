@@ -4,7 +4,7 @@ use super::engine::{Engine, Fallible, failed};
 use super::filter::{NAMESPACES, denial};
 use super::tracee::{Resume, State};
 use super::{decode, peer_call};
-use crate::sys::arch::{Invocation, Registers, Sys};
+use crate::sys::arch::{Invocation, Registers, Sys, invocation};
 use crate::sys::{memory, ptrace};
 use crate::trace::Bytes;
 use crate::trace::raw::{Call, FileKind, RawKind, Tid};
@@ -12,10 +12,13 @@ use crate::trace::raw::{Call, FileKind, RawKind, Tid};
 impl Engine<'_> {
     /// The seccomp filter stopped it before a call.
     pub(super) fn on_entry(&mut self, tid: Tid) -> Fallible<()> {
-        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
+        // Most calls need no more of the registers than the call itself.
+        let error = |errno| failed("read the registers of", tid, errno);
+        let registers = || ptrace::registers(tid).map_err(error);
+        let entry = ptrace::entry(tid).map_err(error)?;
         self.note_stack(tid);
         self.set(tid, State::Ready, Resume::Next(None));
-        let Some(mut call) = registers.invocation() else { return Ok(()) };
+        let Some(mut call) = invocation(entry.number, entry.args) else { return Ok(()) };
         let mut resumed = false;
         if call.sys == Sys::RestartSyscall
             && let Some((_, interrupted)) = self.tracee(tid).and_then(|tracee| tracee.restart.take())
@@ -26,12 +29,13 @@ impl Engine<'_> {
         if self.maps_privately(tid, &call) {
             return Ok(());
         }
-        self.move_pointers(tid, &mut call, &registers)?;
+        self.move_pointers(tid, &mut call)?;
         self.comes_to_call(tid, &call);
         let signals = self.signals;
         let mut again = false;
         if let Some(tracee) = self.tracee(tid) {
             tracee.signals_before = signals;
+            tracee.stack = entry.stack;
             // An interrupted call that comes back by itself goes on; a handler's own calls have nothing to do with it.
             again = resumed || tracee.restart.is_some_and(|(_, interrupted)| interrupted == call);
             tracee.restart = None;
@@ -49,25 +53,26 @@ impl Engine<'_> {
         if let Some(errno) = self.refusal(&call) {
             let name = decode::name_of(call.sys);
             self.tell(tid, RawKind::Returned { call: Call::Refused { name }, result: Err(errno) });
-            return self.skip(tid, registers, -i64::from(errno));
+            return self.skip(tid, registers()?, -i64::from(errno));
         }
-        if self.goes_wrong(tid, &call, again, registers)? {
+        if self.goes_wrong(tid, &call, again)? {
             return Ok(());
         }
         match call.sys {
             Sys::Fork | Sys::Vfork | Sys::Clone => {
+                let registers = registers()?;
                 self.guard_before_fork(tid, &call, &registers)?;
                 self.before_fork(tid, &mut call, registers)?;
             }
             Sys::Execve => self.before_exec(tid, call.args[0], call.args[1]),
             Sys::Execveat => self.before_exec(tid, call.args[1], call.args[2]),
-            Sys::Getrandom | Sys::Read | Sys::Readv | Sys::Pread if self.gives_random(tid, &call, registers)? => {
+            Sys::Getrandom | Sys::Read | Sys::Readv | Sys::Pread if self.gives_random(tid, &call)? => {
                 return Ok(());
             }
             Sys::SchedYield => {
                 self.steps += 1;
                 self.note_poll(tid, true);
-                return self.skip(tid, registers, 0);
+                return self.skip(tid, registers()?, 0);
             }
             Sys::Exit => {
                 // It ends by a call that never returns: others may go on before they can notice.
@@ -90,7 +95,7 @@ impl Engine<'_> {
                 return Ok(());
             }
             Sys::ClockGettime | Sys::Gettimeofday | Sys::Time => {
-                if !self.read_clock(tid, &call, registers)? {
+                if !self.read_clock(tid, &call, registers()?)? {
                     self.set(tid, State::Ready, Resume::Next(None));
                 }
                 return Ok(());
@@ -105,11 +110,11 @@ impl Engine<'_> {
             | Sys::TimerfdSettime
             | Sys::TimerfdGettime
             | Sys::Read
-                if self.timer_call(tid, &call, registers)? =>
+                if self.timer_call(tid, &call)? =>
             {
                 return Ok(());
             }
-            Sys::Setsockopt | Sys::Getsockopt if self.socket_option(tid, &call, registers)? => return Ok(()),
+            Sys::Setsockopt | Sys::Getsockopt if self.socket_option(tid, &call, registers()?)? => return Ok(()),
             // Others say nothing of descriptors (ioctl(2)).
             Sys::Ioctl if !matches!(call.args[1], libc::FIONBIO | libc::FIOASYNC | libc::FIOCLEX | libc::FIONCLEX) => {
                 return Ok(());

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use super::decode;
-use super::engine::{Engine, Fallible};
+use super::engine::{Engine, Fallible, failed};
 use super::substitute::is_named;
 use crate::model::{Fault, FaultError, FaultyCall, Mishap};
-use crate::sys::arch::{Invocation, Registers, Sys};
-use crate::sys::memory;
+use crate::sys::arch::{Invocation, Sys};
+use crate::sys::{memory, ptrace};
 use crate::trace::raw::{Fd, FileKind, RawFile, RawKind, Tid};
 
 /// The standard streams' names in exercises, by descriptor.
@@ -113,13 +113,7 @@ fn faulty(call: &Invocation) -> Option<FaultyCall> {
 
 impl Engine<'_> {
     /// A call that the recorder lets go wrong. True where it is over with that.
-    pub(super) fn goes_wrong(
-        &mut self,
-        tid: Tid,
-        call: &Invocation,
-        again: bool,
-        registers: Registers,
-    ) -> Fallible<bool> {
+    pub(super) fn goes_wrong(&mut self, tid: Tid, call: &Invocation, again: bool) -> Fallible<bool> {
         if self.faults.faults.is_empty() || self.tracee(tid).is_none_or(|tracee| tracee.peer) {
             return Ok(false);
         }
@@ -131,7 +125,7 @@ impl Engine<'_> {
             };
             let Some(about) = self.about(tid, call) else { return Ok(false) };
             match self.faults.next(which, &about, &self.cwd) {
-                Some(Mishap::Fails(error)) => return self.fail(tid, call, registers, error).map(|()| true),
+                Some(Mishap::Fails(error)) => return self.fail(tid, call, error).map(|()| true),
                 Some(Mishap::AtMost(most)) => {
                     let changes = self.cut(tid, call, most);
                     self.faults.changed.insert(tid, changes);
@@ -196,7 +190,7 @@ impl Engine<'_> {
     }
 
     /// Tells that a call failed, which is not made.
-    fn fail(&mut self, tid: Tid, call: &Invocation, registers: Registers, error: FaultError) -> Fallible<()> {
+    fn fail(&mut self, tid: Tid, call: &Invocation, error: FaultError) -> Fallible<()> {
         let errno = error.number();
         let result = -i64::from(errno);
         let decoded = decode::call(tid, call, Some(result));
@@ -204,6 +198,7 @@ impl Engine<'_> {
         self.note_poll(tid, errno == libc::EAGAIN);
         self.put_back(tid);
         self.tell(tid, RawKind::Returned { call: decoded, result: Err(errno) });
+        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
         self.skip(tid, registers, result)
     }
 }

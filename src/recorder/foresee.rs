@@ -7,10 +7,12 @@
 //!
 //! A run ends as blocked only after the kernel has agreed: calls that are held go in then, and have to sleep.
 
+use std::num::NonZeroU64;
+
 use nix::errno::Errno;
 
 use super::engine::{Engine, Fallible};
-use super::kernel::{Answer, PipeId};
+use super::kernel::{Answer, PAGE, PipeId};
 use super::tracee::{Resume, State};
 use super::{RecorderError, decode, stops};
 use crate::model::seed::split_mix;
@@ -19,8 +21,9 @@ use crate::sys::memory;
 use crate::trace::Bytes;
 use crate::trace::raw::{Call, Fd, InnerPid, RawKind, Tid};
 
-/// One foreseen call in so many is audited; every one where debug assertions are on, so that tests check the model.
-pub(super) const AUDIT_ONE_IN: u64 = if cfg!(debug_assertions) { 1 } else { 64 };
+/// One foreseen call in so many is audited where nothing else is asked for; every one where debug assertions are on, so
+/// that tests check the model.
+pub const AUDITS: NonZeroU64 = NonZeroU64::new(if cfg!(debug_assertions) { 1 } else { 64 }).expect("neither is 0");
 
 /// A call of more bytes than this is left to the kernel, which cuts it short (MAX_RW_COUNT in read(2), NOTES).
 const MOST: u64 = 1 << 30;
@@ -137,6 +140,7 @@ impl Engine<'_> {
         let fd = call.args[0] as Fd;
         let audited = self.audits() || self.needs_its_exit(tid);
         let bytes = self.kernel.pipe(pipe).peek(got);
+        let stack = self.tracee(tid).map_or(0, |tracee| tracee.stack);
         let mut spread = Vec::new();
         let mut rest = &bytes[..];
         for (addr, len) in parts {
@@ -148,7 +152,7 @@ impl Engine<'_> {
                 let other: Vec<u8> = part.iter().map(|byte| !byte).collect();
                 memory::fill(tid, *addr, &other)
             } else {
-                memory::fill(tid, *addr, part)
+                is_at_top(stack, *addr, part.len()) || memory::fill(tid, *addr, part)
             };
             if !fits {
                 return self.leave_to_the_kernel(tid, &[fd]);
@@ -174,7 +178,7 @@ impl Engine<'_> {
     fn audits(&mut self) -> bool {
         self.foreseen += 1;
         // Drawn, so that a program's own rhythm does not decide which of its calls are looked at.
-        split_mix(self.foreseen).is_multiple_of(AUDIT_ONE_IN)
+        split_mix(self.foreseen).is_multiple_of(self.options.audits.get())
     }
 
     fn told(&mut self, tid: Tid, call: &Invocation, decoded: Call, result: i64, read: Vec<(u64, Vec<u8>)>) -> Way {
@@ -340,6 +344,13 @@ impl Engine<'_> {
         let object = pipe.map_or_else(|| "nothing".to_owned(), |pipe| format!("{:?}", self.kernel.pipe(pipe)));
         RecorderError::Model { call: format!("{call:?}"), object, believed, kernel }
     }
+}
+
+/// Whether all of a buffer lies in the page that the stack pointer is in, which the thread writes to all the time.
+fn is_at_top(stack: u64, addr: u64, len: usize) -> bool {
+    let page = |addr: u64| addr / PAGE as u64;
+    let last = addr.saturating_add((len as u64).saturating_sub(1));
+    page(addr) == page(stack) && page(last) == page(stack)
 }
 
 /// All bytes of a write; none where they are not all there.

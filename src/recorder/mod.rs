@@ -46,10 +46,12 @@ mod timers;
 mod tracee;
 mod walls;
 
+use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 
 pub use change::{Change, Deed};
 pub use filter::{filter, is_denied_in_the_box};
+pub use foresee::AUDITS;
 pub use stacks::Sites;
 pub use substitute::Substitution;
 
@@ -105,6 +107,8 @@ pub struct Options {
     pub sites: Option<Sites>,
     /// What is done to processes on the way; nothing in a run that is graded.
     pub changes: Vec<Change>,
+    /// One call in so many of those that the model foresees is compared with what the kernel says of it.
+    pub audits: NonZeroU64,
 }
 
 /// What a run gave.

@@ -5,10 +5,10 @@
 //! the same. A mapping of a device, or a copy made by sendfile(2), is the kernel's.
 
 use super::decode;
-use super::engine::{Engine, Fallible};
+use super::engine::{Engine, Fallible, failed};
 use crate::model::seed::split_mix;
-use crate::sys::arch::{Invocation, Registers, Sys};
-use crate::sys::memory;
+use crate::sys::arch::{Invocation, Sys};
+use crate::sys::{memory, ptrace};
 use crate::trace::raw::{Call, Tid};
 
 /// The most that one call gets (getrandom(2): larger requests may be cut short).
@@ -19,7 +19,7 @@ const DEVICES: [&str; 2] = ["/dev/random", "/dev/urandom"];
 
 impl Engine<'_> {
     /// Does the work of a call that is about to get random bytes. False where the kernel is to do it.
-    pub(super) fn gives_random(&mut self, tid: Tid, call: &Invocation, registers: Registers) -> Fallible<bool> {
+    pub(super) fn gives_random(&mut self, tid: Tid, call: &Invocation) -> Fallible<bool> {
         let Some(entropy) = self.options.entropy else { return Ok(false) };
         let [a, b, c, ..] = call.args;
         let parts = match call.sys {
@@ -45,6 +45,7 @@ impl Engine<'_> {
                 break;
             }
         }
+        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
         self.skip(tid, registers, result)?;
         Ok(true)
     }

@@ -214,6 +214,13 @@ pub(super) fn waits(sys: Sys) -> bool {
     may_sleep(sys) && !opens.contains(&sys)
 }
 
+/// Whether the call hardly ever sleeps although it may: closing a file of a far machine's, a socket that lingers.
+///
+/// Nobody need look again and again whether it does.
+pub(super) fn seldom_sleeps(sys: Sys) -> bool {
+    matches!(sys, Sys::Close | Sys::Execve | Sys::Execveat | Sys::Pread | Sys::Pwrite)
+}
+
 /// Whether the call may sleep; others return at once.
 pub(super) fn may_sleep(sys: Sys) -> bool {
     matches!(

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use super::decode;
 use super::engine::{Engine, Fallible, failed};
+use super::schedule::seldom_sleeps;
 use super::tracee::{State, Tracee};
 use crate::sys::wait::{Status, Stop, wait};
 use crate::trace::raw::{RawKind, Tid};
@@ -25,7 +26,12 @@ impl Engine<'_> {
             match wait(None, !sleeps) {
                 Ok(Some((stopped, status))) => self.take_in(stopped, status, process)?,
                 Ok(None) => self.look_whether_asleep(tid),
-                Err(Errno::EINTR) => self.on_tick(tid)?,
+                Err(Errno::EINTR) => {
+                    self.on_tick(tid)?;
+                    if self.tracee(tid).is_some_and(|it| it.call.is_some_and(|call| seldom_sleeps(call.sys))) {
+                        self.look_whether_asleep(tid);
+                    }
+                }
                 Err(Errno::ECHILD) => {
                     self.forget(tid);
                     return Ok(());
@@ -140,7 +146,7 @@ impl Engine<'_> {
     /// Empties the pipes that the program's output goes to.
     pub(super) fn drain(&mut self) {
         self.undrained = false;
-        let mut buffer = [0; 65536];
+        let mut buffer = [0; 4096];
         for drain in &mut self.drains {
             while let Ok(got @ 1..) = drain.read(&mut buffer) {
                 self.drained += got as u64;

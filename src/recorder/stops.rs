@@ -99,13 +99,16 @@ impl Engine<'_> {
         let result = self.after_call(tid, registers)?;
         self.restore_pointers(tid)?;
         self.set(tid, State::Ready, Resume::Next(None));
-        self.undrained = true;
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         if let Some(audit) = tracee.audit.take() {
             tracee.foreseen = false;
+            // Nobody models the pipes that are drained.
             return self.audit(tid, audit, result);
         }
-        let Some(call) = tracee.call.take() else { return Ok(()) };
+        let call = tracee.call.take();
+        self.undrained |= call.is_none_or(|call| may_print(call.sys));
+        let Some(call) = call else { return Ok(()) };
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         tracee.enters = false;
         if is_restart(result) {
             tracee.restart = Some((result, call));
@@ -388,6 +391,28 @@ impl Engine<'_> {
         let tgid = self.tracee(tid).map(|tracee| tracee.tgid);
         tgid.and_then(|tgid| self.restarting.get(&tgid)).is_some_and(|signals| signals.contains(&signal))
     }
+}
+
+/// Whether the call may have put bytes into a pipe; of those that a program begins with none does.
+fn may_print(sys: Sys) -> bool {
+    !matches!(
+        sys,
+        Sys::Openat
+            | Sys::Close
+            | Sys::Read
+            | Sys::Pread
+            | Sys::Mmap
+            | Sys::Munmap
+            | Sys::Mprotect
+            | Sys::Mremap
+            | Sys::Fcntl
+            | Sys::Dup
+            | Sys::Dup3
+            | Sys::Pipe2
+            | Sys::Wait4
+            | Sys::RtSigaction
+            | Sys::RtSigprocmask
+    )
 }
 
 /// A tracee that was killed while we looked at it is no failure: wait tells of its end.

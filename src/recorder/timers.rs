@@ -12,12 +12,12 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::decode;
-use super::engine::{Engine, Fallible};
+use super::engine::{Engine, Fallible, failed};
 use super::timeouts::{Unit, bytes_of, time_at};
 use super::timer_list::{Tells, Timer, TimerId};
 use crate::model::Signal;
-use crate::sys::arch::{Invocation, Registers, Sys};
-use crate::sys::{memory, queue, timer_descriptor};
+use crate::sys::arch::{Invocation, Sys};
+use crate::sys::{memory, ptrace, queue, timer_descriptor};
 use crate::trace::raw::{Fd, Tid};
 
 /// What a timer of alarm(2) or setitimer(2) is called in the signals that we send: no number of timer_create(2).
@@ -40,7 +40,7 @@ fn setting_at(tid: Tid, addr: u64, unit: Unit) -> Option<Setting> {
 
 impl Engine<'_> {
     /// A call about timers, at its entry. False where the kernel is to answer.
-    pub(super) fn timer_call(&mut self, tid: Tid, call: &Invocation, registers: Registers) -> Fallible<bool> {
+    pub(super) fn timer_call(&mut self, tid: Tid, call: &Invocation) -> Fallible<bool> {
         if !self.options.boxed {
             return Ok(false);
         }
@@ -79,6 +79,7 @@ impl Engine<'_> {
         };
         let Some(result) = result else { return Ok(false) };
         self.returned(tid, call, result)?;
+        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
         self.skip(tid, registers, result)?;
         Ok(true)
     }

@@ -29,6 +29,8 @@ pub(super) struct Tracee {
     pub(super) resume: Resume,
     /// The call that it is about to make, or is in.
     pub(super) call: Option<Invocation>,
+    /// Where its stack pointer stood when it came to its call.
+    pub(super) stack: u64,
     /// The program and arguments that a pending execve names.
     pub(super) exec: Option<(String, Vec<String>)>,
     /// Its sleep inside the call has been told.
@@ -138,6 +140,7 @@ impl Tracee {
             state: State::Ready,
             resume: Resume::Next(None),
             call: None,
+            stack: 0,
             exec: None,
             entered: false,
             restart: None,

@@ -177,6 +177,36 @@ pub fn at_breakpoint(tid: i32) -> nix::Result<bool> {
     Ok(info.si_code == SI_KERNEL)
 }
 
+/// A call as its thread made it, in the kernel's own numbering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number.
+    pub number: i64,
+    /// Its arguments.
+    pub args: [u64; 6],
+    /// The stack pointer.
+    pub stack: u64,
+}
+
+/// The call at whose entry a thread stopped; cheaper than all of its registers (PTRACE_GET_SYSCALL_INFO in ptrace(2)).
+///
+/// # Errors
+/// ESRCH.
+pub fn entry(tid: i32) -> nix::Result<Entry> {
+    // SAFETY: ptrace_syscall_info is plain data, for which zeroes are valid.
+    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::ptrace_syscall_info>();
+    // SAFETY: PTRACE_GET_SYSCALL_INFO writes at most the size given, and `info` lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid, size, &raw mut info) })?;
+    if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
+        let registers = registers(tid)?;
+        return Ok(Entry { number: registers.number(), args: registers.raw_args(), stack: registers.stack() });
+    }
+    // SAFETY: for this operation the kernel filled in this member.
+    let call = unsafe { info.u.seccomp };
+    Ok(Entry { number: call.nr as i64, args: call.args, stack: info.stack_pointer })
+}
+
 /// The registers.
 ///
 /// # Errors

@@ -104,7 +104,7 @@ mod tests {
     fn recording() -> Recording {
         let file = |kind| RawFile { kind, path: "/work/a".into(), dev: 1, ino: u64::MAX, read: true, write: false };
         let site = Some(Site { file: "src/main.rs".into(), line: 3, column: 9, function: Some("x::main".into()) });
-        let event = |kind| RawEvent { tid: 7, kind, site: site.clone() };
+        let event = |kind| RawEvent { tid: 7, kind, site: site.clone().map(Box::new) };
         let descriptors = vec![(0, file(FileKind::Pipe))];
         let events = vec![
             event(RawKind::Started { inner: 7, peer: None, cwd: "/work".into(), descriptors }),

@@ -4,6 +4,7 @@
 //! `--inside NAME`.
 #![allow(clippy::print_stdout, reason = "a test without a harness tells its own results")]
 
+mod audits;
 mod cases;
 mod faults;
 mod inside;

@@ -35,8 +35,8 @@ fn told(verdict: &Verdict) -> String {
 #[test]
 fn an_end_that_never_comes() {
     let mut one = OneLine::begin();
-    one.run.trace.events[0].site = Some(site(9));
-    one.run.trace.events[1].site = Some(site(11));
+    one.run.trace.events[0].site = Some(Box::new(site(9)));
+    one.run.trace.events[1].site = Some(Box::new(site(11)));
     one.run.write(MAIN, one.data, "kettle\n");
     one.run.read(one.child, one.data, "kettle\n");
     let mut stuck = wait(one.child, "read", Some(one.data), &[(one.child, Some(one.fork))]);

@@ -87,7 +87,7 @@ impl Run {
 
     /// The last event's line.
     pub(crate) fn at_line(&mut self, line: u32) -> &mut Self {
-        self.trace.events.last_mut().expect("an event").site = Some(site(line));
+        self.trace.events.last_mut().expect("an event").site = Some(Box::new(site(line)));
         self
     }
 

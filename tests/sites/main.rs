@@ -52,7 +52,7 @@ impl Program {
             if text == "tool\\n" {
                 assert_eq!(event.site, None, "another program's write is nobody's line");
             } else {
-                let line = self.line(event.site.as_ref());
+                let line = self.line(event.site.as_deref());
                 assert!(line.contains(&format!("\"{text}\"")), "{text}: {:?} {line}", event.site);
             }
             seen.push(text);
@@ -77,7 +77,7 @@ fn a_c_program() {
     program.check(&trace, &C);
     assert_eq!(functions(&trace), ["main", "handler", "inlined", "main", "compare", "thread", "main", "deep"]);
     for (_, event) in trace.iter() {
-        let at = |text: &str| assert!(program.line(event.site.as_ref()).contains(text), "{event:?}");
+        let at = |text: &str| assert!(program.line(event.site.as_deref()).contains(text), "{event:?}");
         match &event.verb {
             Verb::Take { .. } => at("raise"),
             Verb::Exec { .. } => at("execl"),
@@ -114,7 +114,7 @@ fn a_rust_program() {
     let functions = functions(&program.trace(&[]));
     assert_eq!(functions.last().map(String::as_str), Some("program::write::{{closure}}"), "{functions:?}");
     let spawned = program.trace(&[]).events.into_iter().find(|event| matches!(event.verb, Verb::Fork { .. }));
-    assert!(program.line(spawned.unwrap().site.as_ref()).contains("\"command\""));
+    assert!(program.line(spawned.unwrap().site.as_deref()).contains("\"command\""));
 }
 
 #[test]

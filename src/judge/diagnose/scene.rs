@@ -240,7 +240,7 @@ impl<'a> Scene<'a> {
 
     /// The event's line in the learner's source.
     pub(crate) fn site(&self, event: EventId) -> Option<Site> {
-        self.trace().event(event).site.clone()
+        self.trace().event(event).site.as_deref().cloned()
     }
 
     /// Where a process came to in the learner's source: where it waits or works, else what it did last.
@@ -256,7 +256,9 @@ impl<'a> Scene<'a> {
                 let (at, _) = self.trace().of(life).last()?;
                 Some((at.into(), Some(site.clone()), format!("{who} is here when it is stopped")))
             }
-            _ => last.map(|(at, event)| (at.into(), event.site.clone(), format!("{who} comes no further than this"))),
+            _ => last.map(|(at, event)| {
+                (at.into(), event.site.as_deref().cloned(), format!("{who} comes no further than this"))
+            }),
         }
     }
 

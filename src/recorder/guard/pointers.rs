@@ -1,7 +1,7 @@
 //! Pointers that calls take into guarded memory: moved to the alias for the length of the call.
 
 use super::super::engine::{Engine, Fallible, failed};
-use crate::sys::arch::{Invocation, Registers, Sys};
+use crate::sys::arch::{Invocation, Sys};
 use crate::sys::{memory, ptrace};
 use crate::trace::raw::Tid;
 
@@ -10,7 +10,7 @@ impl Engine<'_> {
     ///
     /// Pointers that lie in memory themselves (readv(2), recvmsg(2), execve(2) …) are changed there, and changed back
     /// when the call has returned.
-    pub(crate) fn move_pointers(&mut self, tid: Tid, call: &mut Invocation, registers: &Registers) -> Fallible<()> {
+    pub(crate) fn move_pointers(&mut self, tid: Tid, call: &mut Invocation) -> Fallible<()> {
         let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return Ok(()) };
         let Some(space) = self.guard.space(tgid).filter(|space| space.mappings.iter().any(|m| m.alias.is_some()))
         else {
@@ -19,9 +19,9 @@ impl Engine<'_> {
         if !follows_pointers(call.sys) {
             return Ok(());
         }
+        let mut registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
         let args = registers.raw_args();
         let moved = args.map(|arg| space.open_place(arg).unwrap_or(arg));
-        let mut registers = *registers;
         registers.set_raw_args(moved);
         let Some(open) = registers.invocation() else { return Ok(()) };
         // Where the words stand that are pointers, and what they are to be.

@@ -10,7 +10,7 @@
 mod children;
 mod pipe;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use nix::errno::Errno;
 
@@ -55,7 +55,7 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
     files: Files<Description, ()>,
-    tables: HashMap<Tid, TableId>,
+    tables: BTreeMap<Tid, TableId>,
     /// None where it left the model.
     pipes: Vec<Option<Pipe>>,
     by_identity: HashMap<(u64, u64), PipeId>,

@@ -8,7 +8,7 @@ mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{
     AUDIT_ARCH, BREAKPOINT, FOREIGN_FROM, Instruction, LONGEST_INSTRUCTION, NUMBERS, Registers, SYSCALL, Simple,
-    errno_offset,
+    errno_offset, invocation,
 };
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]

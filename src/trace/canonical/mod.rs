@@ -201,7 +201,7 @@ pub struct Event {
     pub handler: Option<EventId>,
     /// The learner's own source line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub site: Option<Site>,
+    pub site: Option<Box<Site>>,
 }
 
 /// A place in the learner's source.

@@ -83,7 +83,7 @@ impl Namer {
                 let waiting = self.waiting_in(thread, &entered.call);
                 let holders = self.holders(this.life, &waiting);
                 let closed = self.is_closed(&waiting, &holders);
-                waits.push((wait(waiting, holders, entered.site.clone()), closed));
+                waits.push((wait(waiting, holders, entered.site.as_deref().cloned()), closed));
             }
         }
         waits

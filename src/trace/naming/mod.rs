@@ -66,7 +66,7 @@ pub struct Namer {
     /// For each raw event the last canonical event of its thread when it had been fed.
     after: Vec<Option<EventId>>,
     /// The line of the raw event in hand.
-    site: Option<Site>,
+    site: Option<Box<Site>>,
     program: Option<LifeId>,
     has_peers: bool,
 }

@@ -75,7 +75,7 @@ pub(super) struct Entered {
     pub(super) raw: u32,
     /// The event that was told ahead of its return.
     pub(super) event: Option<EventId>,
-    pub(super) site: Option<crate::trace::Site>,
+    pub(super) site: Option<Box<crate::trace::Site>>,
 }
 
 impl Thread {

@@ -29,9 +29,10 @@ pub struct RawEvent {
     /// What happened.
     #[serde(flatten)]
     pub kind: RawKind,
-    /// The learner's own source line, where the recorder was asked for it.
+    /// The learner's own source line, where the recorder was asked for it. In a box, for most runs have none of them and
+    /// a long one has a million events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub site: Option<Site>,
+    pub site: Option<Box<Site>>,
 }
 
 /// What happened to a thread.

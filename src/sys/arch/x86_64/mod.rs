@@ -173,34 +173,36 @@ impl Registers {
 
     /// The call in its modern form, if the recorder looks at it.
     pub fn invocation(&self) -> Option<Invocation> {
-        let r = &self.0;
-        let raw = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
-        let number = self.number();
-        let (_, sys) = NUMBERS.iter().find(|(known, _)| *known == number)?;
-        let [a, b, c, d, ..] = raw;
-        let args = match number {
-            libc::SYS_open => [AT_FDCWD, a, b, c, 0, 0],
-            libc::SYS_creat => [AT_FDCWD, a, (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64, b, 0, 0],
-            libc::SYS_pipe => [a, 0, 0, 0, 0, 0],
-            libc::SYS_dup2 => [a, b, 0, 0, 0, 0],
-            libc::SYS_unlink => [AT_FDCWD, a, 0, 0, 0, 0],
-            libc::SYS_mknod => [AT_FDCWD, a, b, c, 0, 0],
-            libc::SYS_link => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
-            libc::SYS_rename => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
-            libc::SYS_renameat => [a, b, c, d, 0, 0],
-            // A pointer to a time where epoll_wait has a number of milliseconds; none is no end. It stands fifth.
-            libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, d, 0],
-            libc::SYS_epoll_wait | libc::SYS_epoll_pwait => [a, b, c, d, 0, 0],
-            libc::SYS_eventfd => [a, 0, 0, 0, 0, 0],
-            libc::SYS_signalfd => [a, b, c, 0, 0, 0],
-            libc::SYS_epoll_create => [0; 6],
-            libc::SYS_inotify_init => [0; 6],
-            libc::SYS_accept => [a, b, c, 0, 0, 0],
-            libc::SYS_semop => [a, b, c, 0, 0, 0],
-            _ => raw,
-        };
-        Some(Invocation { sys: *sys, args })
+        invocation(self.number(), self.raw_args())
     }
+}
+
+/// A call of this number with these arguments in its modern form, if the recorder looks at it.
+pub fn invocation(number: i64, raw: [u64; 6]) -> Option<Invocation> {
+    let (_, sys) = NUMBERS.iter().find(|(known, _)| *known == number)?;
+    let [a, b, c, d, ..] = raw;
+    let args = match number {
+        libc::SYS_open => [AT_FDCWD, a, b, c, 0, 0],
+        libc::SYS_creat => [AT_FDCWD, a, (libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC) as u64, b, 0, 0],
+        libc::SYS_pipe => [a, 0, 0, 0, 0, 0],
+        libc::SYS_dup2 => [a, b, 0, 0, 0, 0],
+        libc::SYS_unlink => [AT_FDCWD, a, 0, 0, 0, 0],
+        libc::SYS_mknod => [AT_FDCWD, a, b, c, 0, 0],
+        libc::SYS_link => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
+        libc::SYS_rename => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
+        libc::SYS_renameat => [a, b, c, d, 0, 0],
+        // A pointer to a time where epoll_wait has a number of milliseconds; none is no end. It stands fifth.
+        libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, d, 0],
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait => [a, b, c, d, 0, 0],
+        libc::SYS_eventfd => [a, 0, 0, 0, 0, 0],
+        libc::SYS_signalfd => [a, b, c, 0, 0, 0],
+        libc::SYS_epoll_create => [0; 6],
+        libc::SYS_inotify_init => [0; 6],
+        libc::SYS_accept => [a, b, c, 0, 0, 0],
+        libc::SYS_semop => [a, b, c, 0, 0, 0],
+        _ => raw,
+    };
+    Some(Invocation { sys: *sys, args })
 }
 
 /// How far from the thread pointer errno is, out of the code of `__errno_location`, which stands at `addr`; `word` reads

@@ -1,0 +1,39 @@
+//! Calls that the recorder's model foresees, recorded with every one of them audited and with none: the same trace.
+//!
+//! Tests run with debug assertions, where all are audited unless told otherwise; what is graded goes mostly without.
+
+use std::ffi::OsString;
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::process::Command;
+
+use ipc_grade::model::ScheduleSeed;
+use ipc_grade::pipeline::record::record_audited;
+use ipc_grade::trace::Trace;
+use ipc_grade::trace::naming::name;
+
+/// Of tests/recorder/programs/pipes.c. Addresses where nothing is, ends that close, and children among them.
+const CASES: [&str; 8] =
+    ["full", "does_not_wait", "no_reader", "reader_goes", "bad_addresses", "vectors", "two_readers", "ends_close"];
+
+pub(crate) fn same_without() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("pipes");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorder/programs/pipes.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-O0", "-pthread", "-o"]).arg(&program).arg(source);
+    assert!(cc.status().expect("a compiler").success());
+    let all = NonZeroU64::MIN;
+    for case in CASES {
+        for seed in 0..4 {
+            let record = |audits: NonZeroU64| -> Trace {
+                let command = [program.clone().into_os_string(), OsString::from(case)];
+                name(&record_audited(&command, ScheduleSeed(seed), None, audits).expect("a recording"))
+            };
+            // Never, or nearly: one is drawn in so many.
+            let (with, without) = (record(all), record(NonZeroU64::MAX));
+            assert_eq!(with, without, "{case} under {seed}");
+            assert!(with.events.len() > 8, "{case} under {seed}: {with:?}");
+        }
+    }
+}
