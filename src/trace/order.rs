@@ -95,13 +95,30 @@ impl Order {
     /// # Panics
     /// Where an id is of another trace.
     pub fn le(&self, a: EventId, b: EventId) -> bool {
-        let (thread_a, place_a) = self.places[a.index()];
-        let (thread_b, place_b) = self.places[b.index()];
-        if thread_a == thread_b {
-            return place_a <= place_b;
+        let (thread, place) = self.place(a);
+        place <= self.known(b, thread)
+    }
+
+    /// An event's thread, by its number, and its place in that thread, from 1.
+    ///
+    /// # Panics
+    /// Where the id is of another trace.
+    pub fn place(&self, event: EventId) -> (u32, Clock) {
+        self.places[event.index()]
+    }
+
+    /// How much of a thread must have come before an event, or is it.
+    ///
+    /// # Panics
+    /// Where the id is of another trace.
+    pub fn known(&self, event: EventId, thread: u32) -> Clock {
+        match self.places[event.index()] {
+            (own, place) if own == thread => place,
+            _ => {
+                let known = &self.snapshots[self.snapshot_of[event.index()] as usize];
+                known.get(thread as usize).copied().unwrap_or(0)
+            }
         }
-        let known = &self.snapshots[self.snapshot_of[b.index()] as usize];
-        known.get(thread_a as usize).is_some_and(|place| *place >= place_a)
     }
 
     /// Whether neither must have come before the other.

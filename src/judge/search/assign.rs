@@ -66,8 +66,9 @@ impl<'a> Assignment<'a> {
         assignment.bytes(nodes);
         assignment.messages(free);
         assignment.signals();
+        let mut accesses = assignment.accesses();
         for index in 0..plan.atoms.len() {
-            assignment.single(index);
+            assignment.single(index, &mut accesses);
         }
         assignment.handlers();
         assignment.doubles();
@@ -116,7 +117,7 @@ impl<'a> Assignment<'a> {
 
     /// The last thing that a life did; where it did nothing, its fork.
     fn last_of(&self, life: LifeId) -> Option<EventId> {
-        self.facts.trace.of(life).last().map(|(id, _)| id).or(self.facts.forked[life.index()])
+        self.facts.span[life.index()].map(|(_, last)| last).or(self.facts.forked[life.index()])
     }
 
     /// An event that no step asks for.
@@ -353,8 +354,34 @@ impl<'a> Assignment<'a> {
         sent.into_iter().for_each(|(event, ..)| self.surplus(event));
     }
 
+    /// What each step that loads or stores may be. Those that ask the same of one process are looked for together.
+    fn accesses(&self) -> BTreeMap<usize, Domain> {
+        let mut asked = BTreeMap::<(ObjectId, bool, LifeId), Vec<(usize, memory::Wanted<'a>)>>::new();
+        for (index, atom) in self.atoms() {
+            let Ask::Effect(effect) = &atom.ask else { continue };
+            let (stores, wanted) = match effect {
+                Effect::Store(place, values) => (true, (*place, &values[..])),
+                Effect::Load(place, values) => (false, (*place, &values[..])),
+                _ => continue,
+            };
+            if let (Some((_, Some(object))), Some(life)) = (&atom.object, self.plan.life(atom)) {
+                asked.entry((*object, stores, life)).or_default().push((index, wanted));
+            }
+        }
+        let stretch = |thread, event| self.facts.stretch(thread, event);
+        let mut domains = BTreeMap::new();
+        for ((object, stores, life), atoms) in asked {
+            let Some(accesses) = self.facts.accesses.get(&(object, stores)) else { continue };
+            let own = accesses.iter().map(|id| (*id, self.facts.trace.event(*id)));
+            let own = own.filter(|(_, event)| self.cast.principal(event.life) == life);
+            let (indices, wanted): (Vec<usize>, Vec<memory::Wanted<'_>>) = atoms.into_iter().unzip();
+            domains.extend(indices.into_iter().zip(memory::touches(own, stretch, &wanted)));
+        }
+        domains
+    }
+
     /// Atoms that no other competes with.
-    fn single(&mut self, index: usize) {
+    fn single(&mut self, index: usize, accesses: &mut BTreeMap<usize, Domain>) {
         let atom = &self.plan.atoms[index];
         let life = self.plan.life(atom);
         let domain: Domain = match &atom.ask {
@@ -385,6 +412,7 @@ impl<'a> Assignment<'a> {
                 }
                 Domain::new()
             }
+            Ask::Effect(Effect::Store(..) | Effect::Load(..)) => accesses.remove(&index).unwrap_or_default(),
             Ask::Effect(effect) => self.effects(atom, effect, life),
         };
         if domain.is_empty() {
@@ -424,13 +452,11 @@ impl<'a> Assignment<'a> {
                 let extent = |(at, length): (usize, usize)| stream.event_at(at).zip(stream.event_at(at + length - 1));
                 return place.and_then(extent).into_iter().collect();
             }
-            Effect::Store(place, wanted) | Effect::Load(place, wanted) => {
-                let stores = matches!(effect, Effect::Store(..));
-                let Some(accesses) = object.and_then(|object| self.facts.accesses.get(&(object, stores))) else {
-                    return Domain::new();
-                };
-                let stretch = |thread, event| self.facts.stretch(thread, event);
-                return memory::touches(accesses.iter().map(event).filter(is_own), stretch, *place, wanted);
+            Effect::Acquire | Effect::Release => {
+                let key = |object| (object, matches!(effect, Effect::Release));
+                let events = object.and_then(|object| self.facts.syncs.get(&key(object))).map(Vec::as_slice);
+                let own = events.unwrap_or_default().iter().map(event).filter(is_own);
+                return own.map(|(id, _)| (id, id)).collect();
             }
             _ => {}
         }
@@ -439,9 +465,7 @@ impl<'a> Assignment<'a> {
             | (Effect::Make(_), Verb::Create { .. })
             | (Effect::Open, Verb::Open { .. })
             | (Effect::Unlink, Verb::Unlink { .. })
-            | (Effect::EndOfFile, Verb::End { .. })
-            | (Effect::Acquire, Verb::Acquire { .. })
-            | (Effect::Release, Verb::Release { .. }) => verb.object() == object,
+            | (Effect::EndOfFile, Verb::End { .. }) => verb.object() == object,
             (Effect::Exec(programs), Verb::Exec { program }) => programs.iter().any(|it| it == program.as_bytes()),
             (Effect::Ready(wanted), Verb::Ready { signal }) | (Effect::Take(wanted), Verb::Take { signal }) => {
                 wanted == signal
@@ -471,14 +495,12 @@ impl<'a> Assignment<'a> {
                 }
                 continue;
             };
-            let takes: Vec<EventId> = self
-                .facts
-                .trace
-                .iter()
-                .filter(|(_, event)| self.cast.principal(event.life) == life)
-                .filter(|(_, event)| matches!(event.verb, Verb::Take { signal: taken } if taken == signal))
-                .map(|(id, _)| id)
-                .collect();
+            let took = |id: &EventId| {
+                let event = self.facts.trace.event(*id);
+                self.cast.principal(event.life) == life
+                    && matches!(event.verb, Verb::Take { signal: taken } if taken == signal)
+            };
+            let takes: Vec<EventId> = self.facts.others.iter().copied().filter(took).collect();
             if !takes.iter().any(|take| self.facts.order.le(*take, first)) {
                 match takes.first() {
                     Some(take) => {

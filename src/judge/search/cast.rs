@@ -374,6 +374,11 @@ fn signatures(facts: &Facts<'_>) -> Vec<u64> {
             Verb::Reaped { ending, .. } => format!("{ending:?}").hash(hasher),
             Verb::Write { object, bytes } => ("write", object, bytes).hash(hasher),
             Verb::Read { object, bytes } => ("read", object, bytes).hash(hasher),
+            // There may be a million of them, and printing is dear.
+            Verb::Store { object, offset, bytes, atomic, .. } => ("store", object, offset, bytes, atomic).hash(hasher),
+            Verb::Load { object, offset, bytes, atomic, .. } => ("load", object, offset, bytes, atomic).hash(hasher),
+            Verb::Acquire { object } => ("acquire", object).hash(hasher),
+            Verb::Release { object } => ("release", object).hash(hasher),
             verb => format!("{verb:?}").hash(hasher),
         }
     }

@@ -25,12 +25,16 @@ pub(super) struct Facts<'a> {
     pub(super) reaped: Vec<Vec<EventId>>,
     /// Each life's end; of several (a fault of the trace) all.
     pub(super) ends: Vec<Vec<EventId>>,
+    /// The first and the last thing that each life did.
+    pub(super) span: Vec<Option<(EventId, EventId)>>,
     /// Events that carried bytes of a stream.
     pub(super) bytes: BTreeMap<(ObjectId, Way), Vec<EventId>>,
     /// Events that carried a message.
     pub(super) messages: BTreeMap<(ObjectId, Way), Vec<EventId>>,
     /// Accesses to shared memory, by object and whether they store; those of peers left out.
     pub(super) accesses: BTreeMap<(ObjectId, bool), Vec<EventId>>,
+    /// Acquires and releases, by object and whether they release.
+    pub(super) syncs: BTreeMap<(ObjectId, bool), Vec<EventId>>,
     /// All other events, the accesses being so many.
     pub(super) others: Vec<EventId>,
     /// These by thread.
@@ -46,14 +50,17 @@ impl<'a> Facts<'a> {
             forked: vec![None; trace.lives.len()],
             reaped: vec![Vec::new(); trace.lives.len()],
             ends: vec![Vec::new(); trace.lives.len()],
+            span: vec![None; trace.lives.len()],
             bytes: BTreeMap::new(),
             messages: BTreeMap::new(),
             accesses: BTreeMap::new(),
+            syncs: BTreeMap::new(),
             others: Vec::new(),
             others_of: HashMap::new(),
             streams: RefCell::default(),
         };
         for (id, event) in trace.iter() {
+            facts.span[event.life.index()].get_or_insert((id, id)).1 = id;
             match &event.verb {
                 Verb::Store { object, .. } | Verb::Load { object, .. } => {
                     if trace.life(event.life).kind == LifeKind::Learner {
@@ -77,6 +84,8 @@ impl<'a> Facts<'a> {
                 Verb::Read { object, bytes } if !bytes.is_empty() => {
                     facts.bytes.entry((*object, Way::Out)).or_default().push(id);
                 }
+                Verb::Acquire { object } => facts.syncs.entry((*object, false)).or_default().push(id),
+                Verb::Release { object } => facts.syncs.entry((*object, true)).or_default().push(id),
                 Verb::Send { object, .. } => facts.messages.entry((*object, Way::In)).or_default().push(id),
                 Verb::Receive { object, .. } => facts.messages.entry((*object, Way::Out)).or_default().push(id),
                 _ => {}

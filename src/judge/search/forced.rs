@@ -26,7 +26,7 @@ pub(super) fn check(assignment: &mut Assignment<'_>) {
         let end = facts.ends[life.index()].first();
         let reaped = facts.reaped[life.index()].first();
         breaches.extend(end.zip(reaped).filter(|(end, reaped)| end > reaped).map(|(end, reaped)| (*end, *reaped)));
-        let first = facts.trace.of(life).next().map(|(id, _)| id);
+        let first = facts.span[life.index()].map(|(first, _)| first);
         breaches.extend(facts.forked[life.index()].zip(first).filter(|(forked, first)| forked > first));
     }
     for (first_event, event) in breaches {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use super::assign::{Assignment, Domain, Extent};
 use super::plan::{Ask, Atom, Effect, Plan, Tree};
 use crate::judge::matching::{Mark, ProblemKind, Unforced};
+use crate::trace::canonical::Clock;
 use crate::trace::{EventId, Order};
 
 /// An end of an atom's extent.
@@ -38,7 +39,7 @@ impl Demand {
     }
 
     fn holds(&self, order: &Order, domains: &[Domain], level: Level) -> bool {
-        self.pairs(domains).iter().any(|(_, first, _, second)| level(order, *first, *second))
+        self.pairs(domains).iter().any(|(_, first, _, second)| level.holds(order, *first, *second))
     }
 }
 
@@ -150,12 +151,74 @@ fn ends(tree: &Tree, domains: &[Domain]) -> Vec<usize> {
 }
 
 /// A way in which a demand may be met.
-type Level = fn(&Order, EventId, EventId) -> bool;
+#[derive(Debug, Clone, Copy)]
+enum Level {
+    /// By causes.
+    Forced,
+    /// At least in this run.
+    Happened,
+}
 
-/// By causes.
-const FORCED: Level = Order::le;
-/// At least in this run.
-const HAPPENED: Level = |_, a, b| a <= b;
+use Level::{Forced, Happened};
+
+impl Level {
+    fn holds(self, order: &Order, a: EventId, b: EventId) -> bool {
+        match self {
+            Forced => order.le(a, b),
+            Happened => a <= b,
+        }
+    }
+}
+
+/// Two groups of events, each of which may be as large as the run: asked whether an event of one comes before *any* of
+/// the other, it looks at each event once and not at each pair.
+struct Between {
+    level: Level,
+    /// For each thread of the first group: its first place there, and how much of it comes before one of the second.
+    threads: Vec<(u32, Clock, Clock)>,
+    first: Option<EventId>,
+    last: Option<EventId>,
+}
+
+impl Between {
+    fn of(level: Level, order: &Order, firsts: &[EventId], seconds: &[EventId]) -> Self {
+        let mut threads: Vec<(u32, Clock, Clock)> = Vec::new();
+        if let Forced = level {
+            for event in firsts {
+                let (thread, place) = order.place(*event);
+                match threads.iter_mut().find(|(of, ..)| *of == thread) {
+                    Some((_, first, _)) => *first = (*first).min(place),
+                    None => threads.push((thread, place, 0)),
+                }
+            }
+            for event in seconds {
+                for (thread, _, reach) in &mut threads {
+                    *reach = (*reach).max(order.known(*event, *thread));
+                }
+            }
+        }
+        Self { level, threads, first: firsts.iter().min().copied(), last: seconds.iter().max().copied() }
+    }
+
+    /// Whether one of the second group comes after this event of the first.
+    fn is_followed(&self, order: &Order, event: EventId) -> bool {
+        match self.level {
+            Happened => self.last.is_some_and(|last| event <= last),
+            Forced => {
+                let (thread, place) = order.place(event);
+                self.threads.iter().any(|(of, _, reach)| *of == thread && place <= *reach)
+            }
+        }
+    }
+
+    /// Whether one of the first group comes before this event of the second.
+    fn is_preceded(&self, order: &Order, event: EventId) -> bool {
+        match self.level {
+            Happened => self.first.is_some_and(|first| first <= event),
+            Forced => self.threads.iter().any(|(thread, first, _)| *first <= order.known(event, *thread)),
+        }
+    }
+}
 
 /// Chooses one extent for each effect, such that as many demands as can be hold, and causes force them.
 ///
@@ -166,11 +229,11 @@ fn choose(order: &Order, demands: &[Demand], domains: &mut Vec<Domain>) {
         return;
     }
     let mut best: Option<((usize, usize), Vec<Domain>)> = None;
-    for levels in [&[FORCED, HAPPENED][..], &[HAPPENED][..]] {
+    for levels in [&[Forced, Happened][..], &[Happened][..]] {
         let mut chosen = domains.clone();
         narrow(order, demands, &mut chosen, levels);
         let unmet = |level: Level| demands.iter().filter(|demand| !demand.holds(order, &chosen, level)).count();
-        let cost = (unmet(HAPPENED), unmet(FORCED));
+        let cost = (unmet(Happened), unmet(Forced));
         if best.as_ref().is_none_or(|(least, _)| cost < *least) {
             best = Some((cost, chosen));
         }
@@ -199,11 +262,13 @@ fn narrow(order: &Order, demands: &[Demand], domains: &mut [Domain], levels: &[L
         while let Some(index) = queue.pop_front() {
             let (a, a_edge, b, b_edge) = pairs[index];
             for level in levels {
-                let before = |x: &Extent, y: &Extent| level(order, edge(*x, a_edge), edge(*y, b_edge));
-                let firsts: Domain =
-                    domains[a].iter().filter(|x| domains[b].iter().any(|y| before(x, y))).copied().collect();
-                let seconds: Domain =
-                    domains[b].iter().filter(|y| domains[a].iter().any(|x| before(x, y))).copied().collect();
+                let ends: Vec<EventId> = domains[a].iter().map(|it| edge(*it, a_edge)).collect();
+                let begins: Vec<EventId> = domains[b].iter().map(|it| edge(*it, b_edge)).collect();
+                let between = Between::of(*level, order, &ends, &begins);
+                let kept = |x: &&Extent| between.is_followed(order, edge(**x, a_edge));
+                let firsts: Domain = domains[a].iter().filter(kept).copied().collect();
+                let kept = |y: &&Extent| between.is_preceded(order, edge(**y, b_edge));
+                let seconds: Domain = domains[b].iter().filter(kept).copied().collect();
                 if firsts.is_empty() {
                     continue;
                 }
@@ -241,7 +306,7 @@ pub(super) fn check(assignment: &mut Assignment<'_>, before: &[(String, String)]
     let mut unforced: Vec<Unforced> = Vec::new();
     let mut blamed = Vec::new();
     for demand in demands {
-        if demand.holds(&facts.order, &assignment.domains, FORCED) {
+        if demand.holds(&facts.order, &assignment.domains, Forced) {
             continue;
         }
         let pairs = demand.pairs(&assignment.domains);

@@ -127,7 +127,7 @@ impl Rules<'_, '_> {
                 continue;
             }
             let Some(event) = self.assignment.facts.reaped[life.index()].first().copied() else {
-                let last = self.assignment.facts.trace.of(life).last().map(|(id, _)| id);
+                let last = self.assignment.facts.span[life.index()].map(|(_, last)| last);
                 self.problem(ProblemKind::Missing, Some(role), format!("reaped {role}"), span, last);
                 continue;
             };
