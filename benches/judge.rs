@@ -95,6 +95,7 @@ fn exercise() -> Exercise {
         hints_for: BTreeMap::new(),
         limits: Limits::default(),
         off: BTreeMap::new(),
+        tools: Vec::new(),
         scenarios: Vec::new(),
         checks: vec![check("trace", CheckKind::Trace), check("clean", CheckKind::Clean)],
     }
@@ -109,6 +110,7 @@ fn scenario() -> Scenario {
         substitute: Vec::new(),
         peers: Vec::new(),
         sleepers: None,
+        faults: Vec::new(),
     }
 }
 

@@ -4,30 +4,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use ipc_grade::harness::{Attempt, StdinSource, attempt};
-use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Sleepers};
+use ipc_grade::harness::{Attempt, attempt};
+use ipc_grade::model::{Limits, Schedule, ScheduleSeed};
 
 /// An attempt at a case of the benchmark's program.
 pub(crate) fn described(program: &Path, args: &[&str], seed: u32) -> Attempt {
     Attempt {
-        program: program.to_owned(),
-        name: "programs".to_owned(),
-        args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
-        stdin: StdinSource::Empty,
-        peers: Vec::new(),
         // Times are measured here, and not bounded.
         limits: Limits { wall_ms: 600_000, ..Limits::default() },
         schedule: Schedule::Seeded { seed: ScheduleSeed(seed), steps: 0 },
-        hold: None,
-        places: false,
-        entropy: 0,
-        sleepers: Sleepers::OnTime,
-        tools: Vec::new(),
-        sites: None,
-        changes: Vec::new(),
-        holds: Vec::new(),
-        substitution: None,
-        faults: Vec::new(),
+        ..Attempt::plain(program.to_owned(), "programs", args.iter().map(|arg| arg.as_bytes().to_vec()).collect())
     }
 }
 

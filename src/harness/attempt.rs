@@ -59,6 +59,31 @@ pub struct Attempt {
     pub changes: Vec<Change>,
 }
 
+impl Attempt {
+    /// A program alone, in order, with nothing on its standard input and the default limits.
+    pub fn plain(program: PathBuf, name: &str, args: Vec<Vec<u8>>) -> Self {
+        Self {
+            program,
+            name: name.to_owned(),
+            tools: Vec::new(),
+            args,
+            stdin: StdinSource::Empty,
+            peers: Vec::new(),
+            limits: Limits::default(),
+            schedule: Schedule::IN_ORDER,
+            sleepers: Sleepers::OnTime,
+            hold: None,
+            places: false,
+            entropy: 0,
+            holds: Vec::new(),
+            substitution: None,
+            faults: Vec::new(),
+            sites: None,
+            changes: Vec::new(),
+        }
+    }
+}
+
 /// libc's functions on memory and strings are those that every x86-64 processor has, so that a program's accesses are the
 /// same on each (glibc manual, "Hardware Capability Tunables"); names that are not known elsewhere are ignored there.
 const SAME_LIBC: &[u8] = b"GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI2,-BMI1,-LZCNT,\

@@ -14,8 +14,8 @@ use std::path::Path;
 
 use nix::unistd::{execvp, getcwd, pipe2};
 
-use crate::harness::{Attempt, AttemptError, StdinSource, attempt};
-use crate::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers, Strategy};
+use crate::harness::{Attempt, AttemptError, attempt};
+use crate::model::{Schedule, ScheduleSeed, Signal, Sleepers, Strategy};
 use crate::recorder::{self, NoScript, Options, RecorderError, Root, RootKind, Sites};
 use crate::sys::affinity;
 use crate::sys::process::{Side, exit_now, fork, ignore, reset_signals};
@@ -74,23 +74,9 @@ pub fn record_in_box(
     let program = program.canonicalize().map_err(exec)?;
     let name = program.file_name().map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
     let mut described = Attempt {
-        program,
-        name,
-        tools: Vec::new(),
-        args: args.iter().map(|arg| arg.clone().into_vec()).collect(),
-        stdin: StdinSource::Empty,
-        peers: Vec::new(),
-        limits: Limits::default(),
-        schedule: Schedule::IN_ORDER,
         sleepers: Sleepers::under(schedule),
-        hold: None,
-        places: false,
-        entropy: 0,
-        holds: Vec::new(),
-        substitution: None,
-        faults: Vec::new(),
         sites,
-        changes: Vec::new(),
+        ..Attempt::plain(program, &name, args.iter().map(|arg| arg.clone().into_vec()).collect())
     };
     let steps = match Strategy::of(schedule).needs_steps() {
         true => attempt(&described)?.played.steps,

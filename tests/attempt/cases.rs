@@ -2,7 +2,7 @@
 
 use ipc_grade::harness::{Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, StdinSource, attempt};
 use ipc_grade::model::peer::{Access, Scalar, Target};
-use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal, Sleepers};
+use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal};
 use ipc_grade::trace::Bytes;
 use ipc_grade::trace::canonical::{Ending, LifeId, LifeKind, ObjectKind, RunEnd, Trace, Verb};
 
@@ -43,23 +43,13 @@ pub(crate) const ALL: &[Case] = &[
 
 pub(crate) fn described(program: &str, peers: Vec<ResolvedPeer>) -> Attempt {
     Attempt {
-        program: std::env::current_exe().expect("this binary"),
-        name: "program".into(),
-        tools: Vec::new(),
-        args: vec![b"--inside".to_vec(), program.as_bytes().to_vec()],
-        stdin: StdinSource::Empty,
         peers,
-        limits: Limits::default(),
-        schedule: Schedule::IN_ORDER,
-        sleepers: Sleepers::OnTime,
-        hold: None,
-        places: false,
         entropy: 1,
-        holds: Vec::new(),
-        substitution: None,
-        faults: Vec::new(),
-        sites: None,
-        changes: Vec::new(),
+        ..Attempt::plain(
+            std::env::current_exe().expect("this binary"),
+            "program",
+            vec![b"--inside".to_vec(), program.as_bytes().to_vec()],
+        )
     }
 }
 

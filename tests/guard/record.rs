@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ipc_grade::harness::{Attempt, StdinSource, attempt};
-use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Sleepers};
+use ipc_grade::harness::{Attempt, attempt};
+use ipc_grade::model::{Limits, Schedule, ScheduleSeed};
 use ipc_grade::trace::canonical::{ObjectKind, RunEnd, Trace, Verb};
 
 /// A program's file, which is there as long as this is.
@@ -47,24 +47,11 @@ impl Program {
 
     fn run(&self, args: &[&str], schedule: Schedule) -> Trace {
         let described = Attempt {
-            program: self.file.clone(),
-            name: "program".into(),
-            args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
-            stdin: StdinSource::Empty,
-            peers: Vec::new(),
             // So many accesses take long on a machine that is busy with other things.
             limits: Limits { wall_ms: 600_000, ..Limits::default() },
             schedule,
-            hold: None,
-            places: false,
             entropy: 1,
-            sleepers: Sleepers::OnTime,
-            tools: Vec::new(),
-            sites: None,
-            changes: Vec::new(),
-            holds: Vec::new(),
-            substitution: None,
-            faults: Vec::new(),
+            ..Attempt::plain(self.file.clone(), "program", args.iter().map(|arg| arg.as_bytes().to_vec()).collect())
         };
         attempt(&described).expect("a trace").trace
     }

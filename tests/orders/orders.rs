@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use ipc_grade::harness::{Attempt, Attempted, StdinSource, attempt};
+use ipc_grade::harness::{Attempt, Attempted, attempt};
 use ipc_grade::judge::races::Races;
-use ipc_grade::model::{Held, Hold, Limits, Schedule, ScheduleSeed, Sleepers, Turn};
+use ipc_grade::model::{Held, Hold, Schedule, ScheduleSeed, Sleepers, Turn};
 use ipc_grade::trace::Order;
 use ipc_grade::trace::canonical::{Ending, LifeId, RunEnd, Verb};
 
@@ -80,25 +80,7 @@ impl Program {
 }
 
 fn described(program: PathBuf, args: &[&str]) -> Attempt {
-    Attempt {
-        program,
-        name: "races".into(),
-        tools: Vec::new(),
-        args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
-        stdin: StdinSource::Empty,
-        peers: Vec::new(),
-        limits: Limits::default(),
-        schedule: Schedule::IN_ORDER,
-        hold: None,
-        places: false,
-        entropy: 1,
-        sleepers: Sleepers::OnTime,
-        sites: None,
-        changes: Vec::new(),
-        holds: Vec::new(),
-        substitution: None,
-        faults: Vec::new(),
-    }
+    Attempt { entropy: 1, ..Attempt::plain(program, "races", args.iter().map(|arg| arg.as_bytes().to_vec()).collect()) }
 }
 
 /// Whether the program came to its end with status 0.

@@ -233,7 +233,16 @@ fn data_race(scene: &Scene<'_>, race: &Race, others: usize) -> Cause {
             .saw(format!("{who} {}, {whose} {} there", does(scene, race.first), does(scene, race.second))),
     };
     cause = cause.explains(explained).why("another time the two may come the other way round.");
-    for line in waited_too_little(scene, race) {
+    let let_in = waited_too_little(scene, race);
+    if !let_in.is_empty() {
+        // A release that comes before its store is the race's reason, and no second fault.
+        let release = |step: &str| Step::parse(step).verb == "release";
+        cause = cause.explains(scene.those(|symptom| {
+            matches!(symptom.problem.kind, ProblemKind::WrongOrder { .. })
+                && symptom.problem.step.as_deref().is_some_and(release)
+        }));
+    }
+    for line in let_in {
         cause = cause.why(line);
     }
     match others {

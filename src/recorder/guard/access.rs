@@ -41,8 +41,8 @@ pub(crate) struct Standing {
     pub(super) args: Option<[u64; 6]>,
     /// It masked SIGSEGV when it went on.
     masks_segv: bool,
-    /// Its last load, and how often it saw the same.
-    seen: Option<(Touch, Vec<u8>)>,
+    /// Its last loads, of a few places, and how often it has seen no more than these since.
+    seen: Vec<(Touch, Vec<u8>)>,
     again: u32,
 }
 
@@ -118,6 +118,24 @@ impl Standing {
     /// Whether it stands before an access: a place where the schedule decides.
     pub(crate) fn is_before_access(&self) -> bool {
         self.access.is_some()
+    }
+
+    /// Notes a load: how many there were since one that showed something new.
+    ///
+    /// A loop that waits may look at several places in turn: at an index and at the one that it chases.
+    fn looks_again(&mut self, load: (Touch, Vec<u8>)) -> u32 {
+        /// Who looks at more places gets on.
+        const PLACES: usize = 4;
+        if self.seen.contains(&load) {
+            self.again += 1;
+            return self.again;
+        }
+        if self.seen.len() == PLACES || self.seen.iter().any(|(touch, _)| *touch == load.0) {
+            self.seen.clear();
+        }
+        self.seen.push(load);
+        self.again = 0;
+        0
     }
 
     /// Whether arguments of its call were moved.
@@ -278,11 +296,16 @@ impl Engine<'_> {
                 ptrace::step(tid, Some(signal)).map_err(error)?;
                 loop {
                     match wait(Some(tid), true) {
-                        Ok(Some((_, Status::Stopped(Stop::Signal(Signal::TRAP))))) => break,
-                        Ok(Some((_, status))) => {
+                        // Where the signal has no handler (SIGCHLD seldom has one) the program's next instruction was
+                        // made, and a breakpoint may have stood there: that stop is no step's end.
+                        Ok(Some((_, status)))
+                            if status != Status::Stopped(Stop::Signal(Signal::TRAP))
+                                || ptrace::at_breakpoint(tid).unwrap_or(false) =>
+                        {
                             self.handle(tid, status)?;
                             return Ok(false);
                         }
+                        Ok(Some(_)) => break,
                         Ok(None) | Err(nix::errno::Errno::EINTR) => {}
                         Err(errno) => return Err(error(errno)),
                     }
@@ -602,12 +625,8 @@ impl Engine<'_> {
     }
 
     fn loaded(&mut self, tid: Tid, code: &Code, pending: &Pending, place: &Place, bytes: Vec<u8>) {
-        let same = (place.touch, bytes.clone());
         let Some(tracee) = self.tracee(tid) else { return };
-        let standing = &mut tracee.standing;
-        standing.again = if standing.seen.as_ref() == Some(&same) { standing.again + 1 } else { 0 };
-        standing.seen = Some(same);
-        let spins = standing.again >= SPIN;
+        let spins = tracee.standing.looks_again((place.touch, bytes.clone())) >= SPIN;
         if self.takes_as_one(tid, code, pending, place, &bytes, false) {
             return;
         }
@@ -629,7 +648,7 @@ impl Engine<'_> {
         if before != bytes
             && let Some(tracee) = self.tracee(tid)
         {
-            tracee.standing.seen = None;
+            tracee.standing.seen.clear();
             tracee.standing.again = 0;
             self.note_poll(tid, false);
         }

@@ -116,12 +116,17 @@ impl Namer {
             Call::MqReceive { fd, .. } => ("receive", reads(*fd), Wakers::Writers),
             Call::MsgSend { id: which, .. } => ("send", id(SysvFamily::Msg, *which), Wakers::Readers),
             Call::MqSend { fd, .. } => ("send", writes(*fd), Wakers::Readers),
-            Call::SemOp { id: which, .. } => ("acquire", id(SysvFamily::Sem, *which), Wakers::Writers),
+            Call::SemOp { id: which, ops, .. } => {
+                let object = id(SysvFamily::Sem, *which).map(|set| self.objects.lacking(set, ops));
+                ("acquire", object, Wakers::Writers)
+            }
             Call::Pause => ("pause", None, Wakers::Anybody),
             Call::SigSuspend { .. } => ("sigsuspend", None, Wakers::Anybody),
             Call::SigWait { .. } => ("sigwait", None, Wakers::Anybody),
             Call::Futex { addr, shared, .. } => {
-                let object = self.objects.known_word(&self.futex_word(thread, *addr, shared.as_ref()));
+                // Of a word that the kernel was told to be private (pshared 0) only the function says what it is.
+                let word = self.futex_word(thread, *addr, shared.as_ref());
+                let object = self.objects.known_word(&word).or_else(|| self.locks.awaited(thread));
                 let kind = object.map(|object| self.objects[object].kind);
                 let known = matches!(kind, Some(ObjectKind::Semaphore | ObjectKind::Lock));
                 (if known { "acquire" } else { "futex" }, object, Wakers::Anybody)
@@ -173,8 +178,13 @@ impl Namer {
                     .map(|life| Holder { life, descriptors: 0, since: self.processes[life.index()].born })
                     .collect()
             }
-            (Wakers::Writers | Wakers::Readers, Some(object)) if self.objects[object].sysv.is_some() => {
-                let users = self.objects[object].users.iter().filter(|(life, _)| alive(life) && **life != waiter);
+            (Wakers::Writers | Wakers::Readers, Some(object))
+                if self.objects[self.objects.set_of(object)].sysv.is_some() =>
+            {
+                let users = self.objects[self.objects.set_of(object)]
+                    .users
+                    .iter()
+                    .filter(|(life, _)| alive(life) && **life != waiter);
                 users.map(|(life, since)| Holder { life: *life, descriptors: 0, since: Some(*since) }).collect()
             }
             (Wakers::Writers | Wakers::Readers, Some(object)) => {
@@ -204,7 +214,7 @@ impl Namer {
             Wakers::Outside => false,
             Wakers::Writers | Wakers::Readers => {
                 let Some(object) = waiting.object else { return false };
-                let thing = &self.objects[object];
+                let thing = &self.objects[self.objects.set_of(object)];
                 // With its text from a peer, standard input is a pipe that nobody else can write.
                 let from_peer = thing.kind == ObjectKind::Stdin
                     && holders.iter().any(|holder| self.lives[holder.life.index()].kind == LifeKind::Peer);

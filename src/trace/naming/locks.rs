@@ -25,9 +25,9 @@ const EDEADLK: i32 = 35;
 const EOVERFLOW: i32 = 75;
 const ETIMEDOUT: i32 = 110;
 
-/// All that functions were called for, by where it lies.
+/// All that functions were called for, by where it lies, and what each thread that is in one waits for.
 #[derive(Debug, Default)]
-pub(super) struct Locks(BTreeMap<Word, Lock>);
+pub(super) struct Locks(BTreeMap<Word, Lock>, HashMap<ThreadId, ObjectId>);
 
 /// One of them.
 #[derive(Debug, Clone)]
@@ -159,6 +159,11 @@ impl Lock {
 }
 
 impl Locks {
+    /// The object that a thread waits for inside of libc's function for it.
+    pub(super) fn awaited(&self, thread: ThreadId) -> Option<ObjectId> {
+        self.1.get(&thread).copied()
+    }
+
     /// The place of the one that a word lies in.
     fn around(&self, word: &Word) -> Option<Word> {
         let (place, lock) = self.0.range(..=word).next_back()?;
@@ -253,6 +258,10 @@ impl Namer {
         let place = self.place(thread, object);
         let kind = object.kind;
         let id = self.lock(thread, &place, kind);
+        match op {
+            SyncOp::Wait => self.locks.1.insert(thread, id),
+            _ => self.locks.1.remove(&thread),
+        };
         match op {
             SyncOp::Init { value, shared } => self.init(thread, place, kind, (id, value, shared)),
             SyncOp::Wait => {

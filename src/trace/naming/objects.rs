@@ -339,6 +339,20 @@ impl Objects {
         member
     }
 
+    /// Of the semaphores of a set that an operation takes from the first that has too little, as far as is known.
+    pub(super) fn lacking(&self, set: ObjectId, ops: &[(u16, i16)]) -> ObjectId {
+        let known = |number: u16| if number == 0 { Some(set) } else { self.members.get(&(set, number)).copied() };
+        let takes =
+            || ops.iter().filter(|(_, change)| *change < 0).filter_map(|(number, by)| Some((known(*number)?, by)));
+        let lacks = takes().find(|(member, by)| self[*member].units.total() < u64::from(by.unsigned_abs()));
+        lacks.or_else(|| takes().next()).map_or(set, |(member, _)| member)
+    }
+
+    /// The object that stands for the whole set of a semaphore; others are their own.
+    pub(super) fn set_of(&self, member: ObjectId) -> ObjectId {
+        self.members.iter().find(|(_, known)| **known == member).map_or(member, |((set, _), _)| *set)
+    }
+
     /// The object that futex calls on a word are about: a named semaphore as a whole, else the word.
     pub(super) fn word(&mut self, word: Word) -> ObjectId {
         if let Word::Shared(memory, _) = word

@@ -1,0 +1,93 @@
+//! The semaphores have names for a moment: both processes have them open from before the fork.
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::process::exit;
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+use unix_ipc::semaphore::NamedSemaphore;
+
+/// A page: more than the slots need.
+const SIZE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+
+/// The ring, as each of the two processes sees it.
+struct Ring {
+    empty: NamedSemaphore,
+    full: NamedSemaphore,
+    slots: *mut u64,
+    count: usize,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (slots, items) = arguments()?;
+    let ring = Ring::new(slots)?; // before the fork: then both have the same memory
+
+    // SAFETY: this process has one thread, so the child may do all that a process may.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            for (turn, item) in items.iter().enumerate() {
+                ring.put(turn, *item)?;
+            }
+            exit(0)
+        }
+        ForkResult::Parent { child } => {
+            let mut sum = 0;
+            for turn in 0..items.len() {
+                sum += ring.take(turn)?;
+            }
+            println!("sum {sum}");
+            match waitpid(child, None)? {
+                WaitStatus::Exited(_, 0) => Ok(()),
+                other => Err(format!("the child did not end well: {other:?}").into()),
+            }
+        }
+    }
+}
+
+impl Ring {
+    fn new(count: usize) -> Result<Self, Box<dyn Error>> {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: the kernel chooses an address that is free.
+        let base = unsafe { mmap_anonymous(None, SIZE, access, MapFlags::MAP_SHARED) }?;
+        let empty = named("empty", count.try_into()?)?;
+        let full = named("full", 0)?;
+        Ok(Self { empty, full, slots: base.cast().as_ptr(), count })
+    }
+
+    /// Stores an item, once there is a free slot.
+    fn put(&self, turn: usize, item: u64) -> Result<(), Box<dyn Error>> {
+        self.empty.wait()?;
+        // SAFETY: a slot of the page; the other process leaves it alone until it is said to be full.
+        unsafe { self.slots.add(turn % self.count).write_volatile(item) };
+        self.full.post()?;
+        Ok(())
+    }
+
+    /// Takes the next item, once it is there.
+    fn take(&self, turn: usize) -> Result<u64, Box<dyn Error>> {
+        self.full.wait()?;
+        // SAFETY: a slot of the page; the other process leaves it alone until it is said to be empty.
+        let item = unsafe { self.slots.add(turn % self.count).read_volatile() };
+        self.empty.post()?;
+        Ok(item)
+    }
+}
+
+/// A semaphore that is open here, and after the fork in the child too; its name is gone.
+fn named(what: &str, value: u32) -> Result<NamedSemaphore, Box<dyn Error>> {
+    let name = format!("/{what}-{}", std::process::id());
+    let semaphore = NamedSemaphore::create(&name, value)?;
+    NamedSemaphore::unlink(&name)?;
+    Ok(semaphore)
+}
+
+/// The program's two arguments: how many slots the ring has, and the items.
+fn arguments() -> Result<(usize, Vec<u64>), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = || arguments.next().ok_or("usage: producer_consumer SLOTS 'ITEMS'");
+    let slots = next()?.parse()?;
+    let items = next()?.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    Ok((slots, items))
+}
