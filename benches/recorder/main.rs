@@ -57,7 +57,7 @@ fn main() {
         println!("strace is not installed: there is no peer to compare with (apt-get install strace)");
     }
     let bench = Bench { rounds: size.rounds, strace };
-    println!("{:<44} {:>12}   {}", "", "measured", "goal");
+    println!("{:<44} {:>12}   goal", "", "measured");
     if wanted("ping_pong") {
         let times = bench.compare(&[program.as_os_str(), "ping_pong".as_ref(), size.ping_pongs.to_string().as_ref()]);
         row("pipe ping-pong, x bare", times.ratio(), 7.0, "x");

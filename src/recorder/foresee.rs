@@ -59,6 +59,8 @@ pub(super) struct Audit {
     result: i64,
     /// Where bytes were to go, and which.
     read: Vec<(u64, Vec<u8>)>,
+    /// The exit stop is there for more than the audit.
+    pub(super) stays: bool,
 }
 
 impl Engine<'_> {
@@ -188,8 +190,9 @@ impl Engine<'_> {
     }
 
     fn audit_later(&mut self, tid: Tid, call: &Invocation, result: i64, read: Vec<(u64, Vec<u8>)>) -> Way {
+        let stays = self.needs_its_exit(tid);
         if let Some(tracee) = self.tracee(tid) {
-            tracee.audit = Some(Audit { call: *call, result, read });
+            tracee.audit = Some(Audit { call: *call, result, read, stays });
         }
         Way::Audited
     }

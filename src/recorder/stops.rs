@@ -102,8 +102,16 @@ impl Engine<'_> {
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         if let Some(audit) = tracee.audit.take() {
             tracee.foreseen = false;
-            // Nobody models the pipes that are drained.
-            return self.audit(tid, audit, result);
+            let stays = audit.stays;
+            self.audit(tid, audit, result)?;
+            if stays {
+                return Ok(());
+            }
+            // It would not have stopped here without the audit, and nobody chooses where nobody would have: the run is
+            // the same, however many are audited.
+            ptrace::cont(tid, None).map_err(|errno| failed("continue", tid, errno))?;
+            self.set(tid, State::Running, Resume::Next(None));
+            return Ok(());
         }
         let call = tracee.call.take();
         self.undrained |= call.is_none_or(|call| may_print(call.sys));

@@ -400,13 +400,26 @@ fn spins(looks: u32, by_another: bool) -> (Run, LifeId, ObjectId) {
 #[test]
 fn a_busy_wait() {
     let judged = |(run, child, memory): (Run, LifeId, ObjectId)| task().judge(&run, fit(child, memory));
-    let verdict = judged(spins(16, true));
+    let verdict = judged(spins(10, true));
     check(&verdict, &[Code::H003]);
     // Nobody waits here: it never sees anything new.
     check(&judged(spins(40, false)), &[]);
-    check(&judged(spins(15, true)), &[]);
-    let (run, child, memory) = spins(16, true);
+    check(&judged(spins(9, true)), &[]);
+    let (run, child, memory) = spins(10, true);
     check(&task().off(Invariant::BusyWait).judge(&run, fit(child, memory)), &[]);
+}
+
+#[test]
+fn a_busy_wait_that_looks_at_two_places_in_turn() {
+    let (mut run, child, memory) = forked();
+    for _ in 0..5 {
+        run.loads(MAIN, memory, 0);
+        run.loads(MAIN, memory, 8);
+    }
+    run.stores(child, memory, 8, 2);
+    run.loads(MAIN, memory, 8);
+    ends(&mut run, child, "2\n");
+    check(&task().judge(&run, fit(child, memory)), &[Code::H003]);
 }
 
 #[test]

@@ -165,8 +165,8 @@ impl Run {
     }
 
     fn stands(&self, object: ObjectId, offset: u64) -> u32 {
-        let stores = self.trace.events.iter().filter(|event| stores_at(&event.verb, object, offset));
-        let bytes = stores.last().and_then(|event| match &event.verb {
+        let mut stores = self.trace.events.iter().filter(|event| stores_at(&event.verb, object, offset));
+        let bytes = stores.next_back().and_then(|event| match &event.verb {
             Verb::Store { bytes, .. } => bytes.0.as_slice().try_into().ok(),
             _ => None,
         });

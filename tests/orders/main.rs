@@ -22,6 +22,7 @@ use own_process::Case;
 
 /// Every case by name.
 const ALL: &[Case] = &[
+    ("a child that ends before the wait", || all_pass(&Program::new("ends_before_the_wait"))),
     ("lost wakeup", || found(&Program::new("lost_wakeup"), true)),
     ("lost wakeup, mended", || all_pass(&Program::new("lost_wakeup_mended"))),
     ("signal before the handler", || found(&Program::new("signal_before_handler"), false)),

@@ -6,15 +6,18 @@ use super::{Cause, Scene};
 use crate::model::{Code, Invariant};
 use crate::trace::{Event, EventId, ObjectId, RunEnd, ThreadId, Verb};
 
-/// So many equal looks in a row are no check and no compiler's doing. The scheduler lets a spinning process run far
-/// more often before it turns to the others.
-const LOOKS: u32 = 16;
+/// So many equal looks in a row, at one place or at a few in turn, are no check and no compiler's doing. The scheduler
+/// turns to the others after a few more.
+const LOOKS: u32 = 10;
+
+/// What stood at a place, how often it was looked at, and the last time.
+type Look<'a> = (&'a [u8], u32, EventId);
 
 /// Looks at memory between which a thread saw nothing new and did nothing else.
 #[derive(Debug, Default)]
 struct Looks<'a> {
     /// For each place and width what stood there, how often it was looked at, and the last time.
-    seen: BTreeMap<(ObjectId, u64, usize), (&'a [u8], u32, EventId)>,
+    seen: BTreeMap<(ObjectId, u64, usize), Look<'a>>,
     /// The last of them.
     last: Option<EventId>,
 }
@@ -31,6 +34,7 @@ fn spin(scene: &Scene<'_>) -> Option<Cause> {
     let mut threads: HashMap<ThreadId, Looks<'_>> = HashMap::new();
     for (id, event) in scene.events() {
         let looks = threads.entry(event.thread).or_default();
+        let so_many = looks.seen.values().map(|(_, count, _)| count).sum::<u32>() >= LOOKS;
         match &event.verb {
             Verb::Load { object, offset, bytes, .. } => match looks.seen.get_mut(&(*object, *offset, bytes.len())) {
                 Some((before, count, at)) if *before == bytes.0 => {
@@ -39,7 +43,7 @@ fn spin(scene: &Scene<'_>) -> Option<Cause> {
                     looks.last = Some(id);
                 }
                 Some((_, count, before)) => {
-                    if *count >= LOOKS && changed_by_another(scene, event, *before) {
+                    if so_many && changed_by_another(scene, event, *before) {
                         let count = *count;
                         return Some(told(scene, id, event, *object, *offset, count, false));
                     }

@@ -7,7 +7,10 @@ use crate::trace::{Event, EventId, ThreadId, Verb};
 
 /// What a process has stored (or seen) at each byte, and by which access. In pages, since accesses lie close together.
 #[derive(Default)]
-struct Image(HashMap<u64, Box<[Option<(u8, EventId)>; PAGE as usize]>>);
+struct Image(HashMap<u64, Box<Page>>);
+
+/// A byte of it, and the access that brought it.
+type Page = [Option<(u8, EventId)>; PAGE as usize];
 
 const PAGE: u64 = 256;
 

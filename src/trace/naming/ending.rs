@@ -126,9 +126,11 @@ impl Namer {
             Call::Futex { addr, shared, .. } => {
                 // Of a word that the kernel was told to be private (pshared 0) only the function says what it is.
                 let word = self.futex_word(thread, *addr, shared.as_ref());
-                let object = self.objects.known_word(&word).or_else(|| self.locks.awaited(thread));
-                let kind = object.map(|object| self.objects[object].kind);
-                let known = matches!(kind, Some(ObjectKind::Semaphore | ObjectKind::Lock));
+                let is_known =
+                    |object: &ObjectId| matches!(self.objects[*object].kind, ObjectKind::Semaphore | ObjectKind::Lock);
+                let word = self.objects.known_word(&word);
+                let lock = word.filter(is_known).or_else(|| self.locks.awaited(thread));
+                let (object, known) = (lock.or(word), lock.is_some());
                 (if known { "acquire" } else { "futex" }, object, Wakers::Anybody)
             }
             Call::Poll { descriptors, timed } => {

@@ -263,7 +263,21 @@ static void check_then_act(void) { tickets(NULL); }
 
 static void check_then_act_mended(void) { tickets("locked"); }
 
-RUN(CASE(lost_wakeup), CASE(lost_wakeup_mended), CASE(signal_before_handler), CASE(signal_before_handler_mended),
+static int posts(void *full) {
+    for (int i = 0; i < 3; i++) must(sem_post(full));
+    return 0;
+}
+
+/* The child may end, and its SIGCHLD be pending, while the parent stands at the beginning of sem_wait. */
+static void ends_before_the_wait(void) {
+    sem_t *full = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(sem_init(full, 1, 0));
+    pid_t child = child_of(posts, full);
+    for (int i = 0; i < 3; i++) must(sem_wait(full));
+    exit(WEXITSTATUS(reap(child)));
+}
+
+RUN(CASE(ends_before_the_wait), CASE(lost_wakeup), CASE(lost_wakeup_mended), CASE(signal_before_handler), CASE(signal_before_handler_mended),
     CASE(reader_before_writer), CASE(reader_before_writer_mended), CASE(two_readers), CASE(two_readers_mended),
     CASE(writes_interleave), CASE(writes_interleave_mended), CASE(sigchld_merges), CASE(sigchld_merges_mended),
     CASE(check_then_act), CASE(check_then_act_mended))

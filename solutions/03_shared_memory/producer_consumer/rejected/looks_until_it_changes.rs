@@ -1,5 +1,5 @@
 //! expect: H003
-//! Two counters in the memory, and loops that look at them until they change.
+//! The consumer does wait for `full` in the end, but before that it looks at a counter until it changes.
 
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -9,17 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
+use unix_ipc::semaphore::{Semaphore, Sharing};
 
-/// A page: more than two counters and the slots need.
+/// A page: more than two semaphores and the slots need.
 const SIZE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// Where the slots begin, behind the two counters.
+/// Where the slots begin, behind the two semaphores.
 const SLOTS_AT: usize = 128;
 
 /// The ring, as each of the two processes sees it.
 struct Ring {
+    empty: &'static Semaphore,
+    full: &'static Semaphore,
     stored: &'static AtomicU64,
-    taken: &'static AtomicU64,
     slots: *mut u64,
     count: usize,
 }
@@ -55,29 +57,35 @@ impl Ring {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: the kernel chooses an address that is free.
         let base = unsafe { mmap_anonymous(None, SIZE, access, MapFlags::MAP_SHARED) }?;
-        let counts = base.cast::<AtomicU64>();
-        // SAFETY: two numbers at the start of the page, which stays mapped.
-        let (stored, taken) = unsafe { (counts.as_ref(), counts.add(1).as_ref()) };
-        // SAFETY: within the page, behind both numbers.
+        let semaphores = base.cast::<Semaphore>().as_ptr();
+        // SAFETY: the page is new and stays mapped; nobody else uses its first bytes.
+        let empty = unsafe { Semaphore::init(semaphores, Sharing::Processes, count.try_into()?) }?;
+        // SAFETY: likewise, right behind the first.
+        let full = unsafe { Semaphore::init(semaphores.add(1), Sharing::Processes, 0) }?;
+        // SAFETY: eight bytes of the page, behind both semaphores and before the slots.
+        let stored = unsafe { base.byte_add(SLOTS_AT - 8).cast::<AtomicU64>().as_ref() };
+        // SAFETY: within the page, behind both semaphores.
         let slots = unsafe { base.byte_add(SLOTS_AT) }.cast().as_ptr();
-        Ok(Self { stored, taken, slots, count })
+        Ok(Self { empty, full, stored, slots, count })
     }
 
     /// Stores an item, once there is a free slot.
     fn put(&self, turn: usize, item: u64) -> Result<(), Box<dyn Error>> {
-        while self.stored.load(SeqCst) - self.taken.load(SeqCst) == self.count as u64 {};
+        self.empty.wait()?;
         // SAFETY: a slot of the page; the other process leaves it alone until it is said to be full.
         unsafe { self.slots.add(turn % self.count).write_volatile(item) };
         self.stored.fetch_add(1, SeqCst);
+        self.full.post()?;
         Ok(())
     }
 
     /// Takes the next item, once it is there.
     fn take(&self, turn: usize) -> Result<u64, Box<dyn Error>> {
-        while self.stored.load(SeqCst) == self.taken.load(SeqCst) {};
+        while self.stored.load(SeqCst) == turn as u64 {}
+        self.full.wait()?;
         // SAFETY: a slot of the page; the other process leaves it alone until it is said to be empty.
         let item = unsafe { self.slots.add(turn % self.count).read_volatile() };
-        self.taken.fetch_add(1, SeqCst);
+        self.empty.post()?;
         Ok(item)
     }
 }
