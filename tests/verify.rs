@@ -23,6 +23,9 @@ fn course(programs: &[&str]) -> tempfile::TempDir {
     let alone: String = text.lines().filter(|line| !line.starts_with("after")).map(|l| format!("{l}\n")).collect();
     fs::write(&manifest, alone).expect("written");
     copy(&here.join("exercises/Cargo.lock"), &there.join("exercises/Cargo.lock"));
+    for file in ["Cargo.toml", "src"] {
+        copy_all(&here.join("exercises/unix_ipc").join(file), &there.join("exercises/unix_ipc").join(file));
+    }
     for program in programs {
         let file = Path::new("solutions").join(exercise).join(program);
         copy(&here.join(&file), &there.join(&file));
@@ -39,6 +42,17 @@ fn course(programs: &[&str]) -> tempfile::TempDir {
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().expect("a file has a folder")).expect("a folder");
     fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+}
+
+/// A file, or a folder with all that is below it.
+fn copy_all(from: &Path, to: &Path) {
+    if from.is_file() {
+        return copy(from, to);
+    }
+    for entry in fs::read_dir(from).unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let name = entry.expect("an entry").file_name();
+        copy_all(&from.join(&name), &to.join(&name));
+    }
 }
 
 const PROGRAMS: [&str; 7] = [

@@ -2,9 +2,8 @@
 //! The parent prints and goes while the child is still at work: an orphan.
 
 use std::error::Error;
+use std::io::{Read, pipe};
 use std::process::exit;
-use std::thread::sleep;
-use std::time::Duration;
 
 use nix::unistd::{ForkResult, fork};
 
@@ -12,19 +11,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (old, new, status) = arguments()?;
     let mut value = old;
 
+    let (mut orders, giver) = pipe()?;
+
     match unsafe { fork() }? {
         ForkResult::Child => {
+            drop(giver);
             let copy = &mut value;
             *copy = new;
-            sleep(Duration::from_secs(1)); // stands for work that takes its time
+            // Works for as long as there is somebody who might give it more to do.
+            orders.read_to_end(&mut Vec::new())?;
             exit(status)
         }
         ForkResult::Parent { .. } => {
             println!("parent still has {value}");
             println!("child exited with {status}");
+            // Without a drop of `giver`: it is closed when the process is gone, and not before.
+            exit(0)
         }
     }
-    Ok(())
 }
 
 const USAGE: &str = "usage: separate_memory OLD NEW STATUS";
