@@ -106,6 +106,10 @@ pub(super) struct Engine<'a> {
     /// What wait told of tracees that a step woke: taken in when all is still, in their order of creation.
     pub(super) woken: Vec<(Tid, Status)>,
     pub(super) started: Instant,
+    /// It has taken more real time than it may.
+    pub(super) slow: bool,
+    /// The CPU time of all processes so far, as far as ticks have seen it.
+    pub(super) computed: Duration,
     /// Runs as long as the recording does.
     pub(super) ticks: Option<Ticks>,
     pub(super) limit: Option<(String, String, Option<Tid>)>,
@@ -164,6 +168,8 @@ impl<'a> Engine<'a> {
             asked: usize::MAX,
             woken: Vec::new(),
             started: Instant::now(),
+            slow: false,
+            computed: Duration::ZERO,
             ticks: None,
             limit: None,
         }
@@ -303,6 +309,10 @@ impl<'a> Engine<'a> {
     /// Step after step, until nothing is left to do.
     fn go_on(&mut self) -> Fallible<RawEnd> {
         loop {
+            if self.slow {
+                let millis = self.options.limits.map_or(0, |limits| limits.wall_ms);
+                return Err(RecorderError::Slow { millis });
+            }
             if let Some((limit, figure, tid)) = self.limit.take() {
                 let site = tid.and_then(|tid| self.site_now(tid));
                 return Ok(RawEnd::Limit { limit, figure, tid, site });

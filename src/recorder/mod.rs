@@ -183,6 +183,15 @@ pub enum RecorderError {
         /// What happened.
         kernel: String,
     },
+    /// The run took longer than it may, by the machine's clock.
+    #[error(
+        "end the run within {millis} ms: the machine is too busy or too slow for it; nothing is held against the \
+         program. Try again, or raise `wall_ms` in grader.toml"
+    )]
+    Slow {
+        /// Real time that it may take, in milliseconds.
+        millis: u64,
+    },
     /// The ticking that guards the run could not be set up.
     #[error("start the timer that guards the run: {0}")]
     Ticks(nix::errno::Errno),

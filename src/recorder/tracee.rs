@@ -72,6 +72,8 @@ pub(super) struct Tracee {
     pub(super) signals_before: u64,
     /// Its CPU time when it was first seen to compute since its last call.
     pub(super) computes_since: Option<Duration>,
+    /// Its CPU time so far, as far as it has been counted.
+    pub(super) computed: Duration,
     /// It was made to let others go first once since then.
     pub(super) yielded: bool,
     /// What the guard of shared memory knows of it.
@@ -161,6 +163,7 @@ impl Tracee {
             randoms: 0,
             signals_before: 0,
             computes_since: None,
+            computed: Duration::ZERO,
             yielded: false,
             standing: Standing::default(),
             outlasts: false,

@@ -122,7 +122,7 @@ mod tests {
         ];
         Recording {
             events,
-            end: RawEnd::Limit { limit: "wall".into(), figure: "20 s".into(), tid: Some(7), site: None },
+            end: RawEnd::Limit { limit: "cpu".into(), figure: "2000 ms".into(), tid: Some(7), site: None },
         }
     }
 

@@ -247,7 +247,6 @@ fn spins_on_a_flag() {
     for (limit, figure) in [
         ("cpu", "500 ms"),
         ("steps", "200000 calls"),
-        ("wall", "20 s"),
         ("memory", "512 MiB"),
         ("output", "1024 KiB"),
         ("files", "16 MiB"),

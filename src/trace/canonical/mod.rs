@@ -236,7 +236,7 @@ pub enum RunEnd {
     },
     /// A limit was hit and the run was ended there.
     Limit {
-        /// Which: `processes`, `memory`, `output`, `files`, `cpu`, `steps`, `wall`, `stopped`.
+        /// Which: `processes`, `memory`, `output`, `files`, `cpu`, `steps`, `time`, `stopped`.
         limit: String,
         /// The figure, with its unit.
         figure: String,

@@ -295,7 +295,7 @@ pub enum RawEnd {
     Blocked,
     /// A limit was hit and the run was ended there.
     Limit {
-        /// `processes`, `memory`, `output`, `files`, `cpu`, `steps`, `time`, `wall`.
+        /// `processes`, `memory`, `output`, `files`, `cpu`, `steps`, `time`.
         limit: String,
         /// The figure, with its unit.
         figure: String,
