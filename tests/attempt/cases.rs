@@ -25,6 +25,8 @@ pub(crate) const ALL: &[Case] = &[
     ("a deadlock is told", deadlock),
     ("a fork bomb is a limit", fork_bomb),
     ("a daemon ends with the run", daemon),
+    ("a run that takes too long has no verdict", too_slow),
+    ("computing in pieces is bounded", computes_in_pieces),
     ("what hostile programs come to", hostile),
     ("the same attempt gives the same trace", same_trace),
     ("reads in pieces", faults::pieces),
@@ -262,6 +264,19 @@ fn outcome(program: &str) -> (Option<Ending>, String, &'static str) {
     };
     let main = trace.lives.iter().position(|life| life.name == "main").expect("the program");
     (trace.ending(LifeId(main as u32)), printed(&trace), end)
+}
+
+fn too_slow() {
+    let limits = Limits { wall_ms: 0, ..Limits::default() };
+    let error = attempt(&Attempt { limits, ..described("one line", Vec::new()) }).expect_err("no verdict");
+    assert!(error.to_string().contains("nothing is held against the program"), "{error}");
+}
+
+fn computes_in_pieces() {
+    let limits = Limits { cpu_ms: 100, wall_ms: 600_000, ..Limits::default() };
+    let trace = run(&Attempt { limits, ..described("computes in pieces", Vec::new()) });
+    let RunEnd::Limit { limit, figure, .. } = &trace.end else { panic!("{:?}", trace.end) };
+    assert_eq!((limit.as_str(), figure.as_str()), ("cpu", "500 ms in all"));
 }
 
 fn hostile() {

@@ -17,6 +17,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, shm_open, shm_unlink};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, raise, sigaction};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, wait, waitpid};
+use nix::time::ClockId;
 use nix::unistd::{ForkResult, Pid, fork, ftruncate, mkfifo};
 
 /// Runs one of them.
@@ -52,6 +53,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> ExitCode {
         "spin" => loop {
             std::hint::spin_loop();
         },
+        "computes in pieces" => computes_in_pieces(),
         "much memory" => {
             let much = vec![1u8; 1 << 30];
             println!("{}", much.len());
@@ -490,5 +492,19 @@ fn spawns() {
     for program in ["true", "false", "no such program"] {
         let status = std::process::Command::new(program).status();
         println!("{:?}", status.map(|status| status.code()).map_err(|error| error.kind()));
+    }
+}
+
+/// Half of the time that it may compute between two calls, a call, and again: without an end.
+fn computes_in_pieces() {
+    let (mut read, mut write) = std::io::pipe().expect("a pipe");
+    let computed = || Duration::from(nix::time::clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("a clock"));
+    loop {
+        let start = computed();
+        while computed() - start < Duration::from_millis(50) {
+            std::hint::black_box((0..10_000_u64).fold(0, |sum, number| sum ^ number));
+        }
+        write.write_all(b"x").expect("room");
+        read.read_exact(&mut [0]).expect("a byte");
     }
 }
