@@ -2,9 +2,17 @@
 
 use std::io::ErrorKind;
 use std::ptr::null_mut;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use unix_ipc::semaphore::{NamedSemaphore, Semaphore, Sharing};
 use unix_ipc::{Key, Make, msg::Queue, sem::Op, sem::Set, shm::Segment};
+
+/// Keeps the tests apart, which are threads of one process: a child forked by one of them has what another has attached, and
+/// a removed segment lives on as long as anybody has it attached (shmctl(2), `IPC_RMID`).
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `act` in a child, which ends without the test harness's doing, and gives its exit status.
 fn in_a_child(act: impl FnOnce() -> bool) -> i32 {
@@ -32,6 +40,7 @@ fn page() -> *mut u8 {
 
 #[test]
 fn an_unnamed_semaphore_counts_across_processes() {
+    let _turn = alone();
     // SAFETY: a page of zeroes that stays mapped, and that nobody else uses.
     let semaphore = unsafe { Semaphore::init(page().cast(), Sharing::Processes, 1) }.expect("a semaphore");
     assert!(semaphore.try_wait().expect("an answer"));
@@ -45,6 +54,7 @@ fn an_unnamed_semaphore_counts_across_processes() {
 
 #[test]
 fn a_semaphore_has_a_name_until_it_is_unlinked() {
+    let _turn = alone();
     let name = format!("/unix_ipc-{}", std::process::id());
     let made = NamedSemaphore::create(&name, 0).expect("a semaphore");
     assert_eq!(NamedSemaphore::create(&name, 0).expect_err("it is there").kind(), ErrorKind::AlreadyExists);
@@ -57,6 +67,7 @@ fn a_semaphore_has_a_name_until_it_is_unlinked() {
 
 #[test]
 fn a_segment_is_the_same_memory_in_both() {
+    let _turn = alone();
     let segment = Segment::get(Key::Private, 4096, Make::New).expect("a segment");
     let attached = segment.attach().expect("memory");
     let ours = attached.base().cast::<u64>();
@@ -64,7 +75,7 @@ fn a_segment_is_the_same_memory_in_both() {
         let Ok(theirs) = Segment::from_id(segment.id()).attach() else { return false };
         // SAFETY: eight bytes from the start of a segment of 4096.
         unsafe { theirs.base().cast::<u64>().write_volatile(4711) };
-        segment.attachments().is_ok_and(|count| count >= 3) // children of other tests have it too
+        segment.attachments().is_ok_and(|count| count == 3) // its own, the copy that fork gave it, its parent's
     };
     assert_eq!(in_a_child(store), 0);
     // SAFETY: as above.
@@ -76,6 +87,7 @@ fn a_segment_is_the_same_memory_in_both() {
 
 #[test]
 fn messages_are_chosen_by_their_type() {
+    let _turn = alone();
     let queue = Queue::get(Key::Private, Make::New).expect("a queue");
     assert_eq!(in_a_child(|| queue.send(7, b"seven").and_then(|()| queue.send(3, b"three")).is_ok()), 0);
     assert_eq!(queue.receive(3, 64).expect("a message"), (3, b"three".to_vec()));
@@ -89,6 +101,7 @@ fn messages_are_chosen_by_their_type() {
 
 #[test]
 fn what_a_process_took_is_given_back_when_it_ends() {
+    let _turn = alone();
     let set = Set::get(Key::Private, 2, Make::New).expect("a set");
     set.set(0, 1).expect("a value");
     set.set(1, 5).expect("a value");
