@@ -22,18 +22,16 @@ use super::stacks::Stacks;
 use super::substitute::Exchange;
 use super::timer_list::TimerList;
 use super::tracee::{Resume, State, Tracee};
-use super::{Options, Recorded, RecorderError, Root, RootKind, Script, decode, stops};
+use super::{Options, Recorded, RecorderError, Root, Script, decode, stops};
 use crate::model::{Place, Played, Signal};
 use crate::sys::arch::Sys;
 use crate::sys::ptrace;
 use crate::sys::tick::Ticks;
-use crate::sys::wait::{Status, Stop, wait};
+use crate::sys::wait::{Status, wait};
 use crate::trace::Site;
 use crate::trace::canonical::Ending;
 use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Recording, Tid};
 
-/// How often a run that does nothing but compute is looked at.
-const TICK: Duration = Duration::from_millis(20);
 /// Polls in a row, with nothing else going on, after which the world counts as idle.
 pub(super) const POLLS_UNTIL_IDLE: u32 = 200;
 
@@ -188,82 +186,6 @@ impl<'a> Engine<'a> {
         let (steps, turns) = self.schedule.played();
         let played = Played { steps, turns, held: self.held_back.came_of_it() };
         Ok(Recorded { recording: Recording { events: self.events, end }, played, places: self.places })
-    }
-
-    /// Seizes the roots and brings each to its first call: the program to its exec, a peer to its first step.
-    fn start(&mut self, roots: &[Root], go: impl FnOnce() -> std::io::Result<()>) -> Fallible<()> {
-        self.ticks = Some(Ticks::every(TICK).map_err(RecorderError::Ticks)?);
-        for root in roots {
-            ptrace::seize(root.pid).map_err(|errno| failed("seize", root.pid, errno))?;
-            let peer = matches!(root.kind, RootKind::Peer(_));
-            self.adopt(root.pid, root.pid, root.inner, peer);
-            self.guard.started(root.pid, peer);
-        }
-        go().map_err(RecorderError::Go)?;
-        for root in roots {
-            self.bring_up(root)?;
-        }
-        Ok(())
-    }
-
-    fn bring_up(&mut self, root: &Root) -> Fallible<()> {
-        let pid = root.pid;
-        let program = root.kind == RootKind::Program;
-        loop {
-            let status = match wait(Some(pid), true) {
-                Ok(Some((_, status))) => status,
-                Ok(None) | Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(failed("wait for", pid, errno)),
-            };
-            match status {
-                Status::Exited(_) | Status::Killed(_) => {
-                    self.forget(pid);
-                    return Err(RecorderError::NotStarted);
-                }
-                // The program's own exec comes through the filter too.
-                Status::Stopped(Stop::Seccomp) if program => {}
-                Status::Stopped(Stop::Exec) => {
-                    self.started(root);
-                    return self.on_exec(pid);
-                }
-                Status::Stopped(Stop::Seccomp) => {
-                    self.started(root);
-                    return self.on_entry(pid);
-                }
-                Status::Stopped(_) => {}
-            }
-            ptrace::cont(pid, None).map_err(|errno| failed("continue", pid, errno))?;
-        }
-    }
-
-    fn started(&mut self, root: &Root) {
-        let mut numbers: Vec<i32> = std::fs::read_dir(format!("/proc/{}/fd", root.pid))
-            .map(|folder| folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
-            .unwrap_or_default();
-        numbers.sort_unstable();
-        let descriptors: Vec<_> = numbers.into_iter().map(|fd| (fd, decode::files::file(root.pid, fd, None))).collect();
-        if root.kind == RootKind::Program {
-            self.inherited.extend(descriptors.iter().map(|(_, file)| (file.dev, file.ino)));
-            self.faults.begin(&descriptors);
-        }
-        let peer = match &root.kind {
-            RootKind::Program => {
-                self.cwd.clone_from(&root.cwd);
-                None
-            }
-            RootKind::Peer(name) => Some(name.clone()),
-        };
-        self.tell(root.pid, RawKind::Started { inner: root.inner, peer, cwd: root.cwd.clone(), descriptors });
-    }
-
-    /// Takes a thread in, at its first stop.
-    pub(super) fn adopt(&mut self, tid: Tid, tgid: Tid, inner: InnerPid, peer: bool) {
-        self.order_of.insert(tid, self.created);
-        let mut tracee = Tracee::new(tid, tgid, inner, peer);
-        // Peers are forked from us, and a child from a program that is under way.
-        tracee.prelude = !peer && tid == tgid && self.events.is_empty();
-        self.tracees.insert(self.created, tracee);
-        self.created += 1;
     }
 
     pub(super) fn tracee(&mut self, tid: Tid) -> Option<&mut Tracee> {
@@ -559,52 +481,6 @@ impl<'a> Engine<'a> {
         for (file, offset, bytes) in self.shadows.changes(&self.guard, guarded) {
             for (offset, bytes) in self.functions.without_objects(&file, offset, bytes) {
                 self.tell(tid, RawKind::Stored { file: file.clone(), offset, bytes, access: None });
-            }
-        }
-    }
-
-    /// Drops a thread that is gone.
-    pub(super) fn forget(&mut self, tid: Tid) {
-        self.functions.forget(tid);
-        if let Some(order) = self.order_of.remove(&tid) {
-            self.tracees.remove(&order);
-        }
-    }
-
-    /// Tells of the end of a thread, and of its process where it was the last.
-    pub(super) fn gone(&mut self, tid: Tid, ending: Ending) {
-        let Some((tgid, inner)) = self.tracee(tid).map(|tracee| (tracee.tgid, tracee.inner)) else { return };
-        self.forget(tid);
-        self.kernel.gone(tid);
-        if tid == tgid {
-            self.kernel.children.gone(tid);
-            self.guard.gone(tgid);
-        }
-        self.deaths = true;
-        self.signals += 1;
-        self.endings.insert(inner, ending);
-        if tid == tgid {
-            self.timers.ended(tgid);
-        }
-        self.tell(tid, if tid == tgid { RawKind::Exited { ending } } else { RawKind::ThreadExited });
-    }
-
-    /// Kills and reaps whatever is left.
-    fn end_all(&mut self) {
-        for tid in self.order_of.keys() {
-            // One that is gone already cannot be killed, which is as well.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*tid), nix::sys::signal::Signal::SIGKILL);
-        }
-        while !self.order_of.is_empty() {
-            match wait(None, true) {
-                Ok(Some((tid, Status::Exited(_) | Status::Killed(_)))) => self.forget(tid),
-                // An exit stop, or the first stop of a child that came late.
-                Ok(Some((tid, Status::Stopped(_)))) => {
-                    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(tid), nix::sys::signal::Signal::SIGKILL);
-                    let _ = ptrace::cont(tid, None);
-                }
-                Ok(None) | Err(Errno::EINTR) => {}
-                Err(_) => break,
             }
         }
     }

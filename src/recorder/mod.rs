@@ -32,6 +32,7 @@ mod functions;
 mod guard;
 mod hold;
 mod kernel;
+mod lives;
 mod memory;
 mod randomness;
 mod schedule;

@@ -159,7 +159,7 @@ impl Engine<'_> {
                 self.correct_attachments(tid, call);
             }
             Sys::RtSigaction if call.args[0] as i32 == libc::SIGSEGV && call.args[1] != 0 => {
-                let action = memory::read_vec(tid, call.args[1], super::access::SIGACTION);
+                let action = memory::read_vec(tid, call.args[1], super::fault::SIGACTION);
                 if let Some(space) = self.guard.space_mut(tgid) {
                     space.on_segv = Some(action);
                 }

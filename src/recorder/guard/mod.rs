@@ -20,18 +20,21 @@
 
 mod access;
 mod calls;
+mod fault;
 mod images;
 mod inject;
 mod pointers;
 mod robust;
+mod standing;
+mod told;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use self::access::Code;
-pub(super) use self::access::Standing;
 use self::images::Images;
+use self::standing::Code;
+pub(super) use self::standing::Standing;
 use crate::trace::raw::{RawFile, Tid};
 
 /// How many accesses of a run are looked at one by one; past it the memory is opened for good.
