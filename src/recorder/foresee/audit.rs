@@ -1,0 +1,86 @@
+//! Audits: what the kernel says of a call, compared with what was told of it.
+
+use super::super::RecorderError;
+use super::super::engine::{Engine, Fallible};
+use super::Way;
+use crate::model::seed::split_mix;
+use crate::sys::arch::Invocation;
+use crate::sys::memory;
+use crate::trace::raw::{Fd, Tid};
+
+/// What a call was told to have given, until the kernel has said it too.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    call: Invocation,
+    result: i64,
+    /// Where bytes were to go, and which.
+    read: Vec<(u64, Vec<u8>)>,
+    /// The exit stop is there for more than the audit.
+    pub(crate) stays: bool,
+}
+
+impl Engine<'_> {
+    /// Whether something that is changed for the length of the call has to be put back at its exit: bytes that were
+    /// exchanged, pointers into guarded memory.
+    pub(super) fn needs_its_exit(&mut self, tid: Tid) -> bool {
+        self.tracee(tid).is_some_and(|tracee| !tracee.exchanged.is_empty() || tracee.standing.has_moved_args())
+    }
+
+    /// Whether this one is audited.
+    pub(super) fn audits(&mut self) -> bool {
+        self.foreseen += 1;
+        // Drawn, so that a program's own rhythm does not decide which of its calls are looked at.
+        split_mix(self.foreseen).is_multiple_of(self.options.audits.get())
+    }
+
+    pub(super) fn audit_later(&mut self, tid: Tid, call: &Invocation, result: i64, read: Vec<(u64, Vec<u8>)>) -> Way {
+        let stays = self.needs_its_exit(tid);
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.audit = Some(Audit { call: *call, result, read, stays });
+        }
+        Way::Audited
+    }
+
+    /// An audited call came back.
+    pub(crate) fn audit(&mut self, tid: Tid, audit: Audit, result: i64) -> Fallible<()> {
+        self.put_back(tid);
+        if result != audit.result {
+            return Err(self.disagreement(tid, &audit.call, format!("{}", audit.result), format!("{result}")));
+        }
+        for (addr, believed) in audit.read {
+            let got = memory::read_vec(tid, addr, believed.len());
+            if got != believed {
+                let (believed, got) = (believed.escape_ascii().to_string(), got.escape_ascii().to_string());
+                return Err(self.disagreement(tid, &audit.call, believed, got));
+            }
+        }
+        Ok(())
+    }
+
+    /// A call that was told as returned must not sleep.
+    pub(crate) fn check_foreseen(&mut self, tid: Tid) -> Fallible<()> {
+        let Some(tracee) = self.tracee(tid).filter(|tracee| tracee.foreseen) else { return Ok(()) };
+        if !tracee.sleeps(b"S") {
+            return Ok(());
+        }
+        Err(RecorderError::Model {
+            call: "a call that was told as returned".to_owned(),
+            object: format!("thread {tid}"),
+            believed: "it returns".to_owned(),
+            kernel: "it sleeps".to_owned(),
+        })
+    }
+
+    /// The kernel did something else than the model said.
+    pub(crate) fn disagreement(
+        &mut self,
+        tid: Tid,
+        call: &Invocation,
+        believed: String,
+        kernel: String,
+    ) -> RecorderError {
+        let pipe = self.kernel.pipe_of(tid, call.args[0] as Fd);
+        let object = pipe.map_or_else(|| "nothing".to_owned(), |pipe| format!("{:?}", self.kernel.pipe(pipe)));
+        RecorderError::Model { call: format!("{call:?}"), object, believed, kernel }
+    }
+}

@@ -1,0 +1,139 @@
+//! Calls that would wait: held at their entries until they need not, or until the kernel has to agree that they wait.
+
+use nix::errno::Errno;
+
+use super::super::engine::{Engine, Fallible};
+use super::super::kernel::Answer;
+use super::super::tracee::{Resume, State};
+use super::super::{decode, stops};
+use super::{Ask, Way};
+use crate::sys::arch::{Invocation, Sys};
+use crate::trace::raw::{Fd, InnerPid, RawKind, Tid};
+
+impl Engine<'_> {
+    pub(super) fn foresee_wait(&mut self, tid: Tid, call: &Invocation) -> Way {
+        let Some(which) = asked_child(call) else { return Way::Enter };
+        let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return Way::Enter };
+        if self.kernel.children.sleeps(tgid, which) { self.hold(tid, call, Ask::Wait(which)) } else { Way::Enter }
+    }
+
+    /// Holds a call that would wait; but where a signal ends it, that is the kernel's to see to.
+    pub(super) fn hold(&mut self, tid: Tid, call: &Invocation, ask: Ask) -> Way {
+        let signals = self.signals;
+        let Some(tracee) = self.tracee(tid) else { return Way::Enter };
+        if tracee.signals_before != signals && stops::signal_waits(tid) {
+            return Way::Enter;
+        }
+        tracee.state = State::Held;
+        tracee.ask = Some(ask);
+        if std::mem::replace(&mut tracee.entered, true) {
+            // Another took what it waited for: it stands at one more place of the schedule.
+            tracee.comes_to(false);
+        } else {
+            self.tell(tid, RawKind::Entered { call: decode::call(tid, call, None) });
+        }
+        Way::Held
+    }
+
+    /// Looks which held calls need not wait any more.
+    pub(crate) fn refresh_held(&mut self) {
+        if !std::mem::take(&mut self.kernel.changed) {
+            return;
+        }
+        let kernel = &self.kernel;
+        for tracee in self.tracees.values_mut().filter(|tracee| tracee.state == State::Held) {
+            let waits = match tracee.ask {
+                Some(Ask::Read(fd, len)) => kernel.read(tracee.tid, fd, len) == Answer::Waits,
+                Some(Ask::Write(fd, len)) => kernel.write(tracee.tid, fd, len) == Answer::Waits,
+                Some(Ask::Wait(which)) => kernel.children.sleeps(tracee.tgid, which),
+                None => false,
+            };
+            if !waits {
+                tracee.state = State::Ready;
+                tracee.resume = Resume::Exit;
+            }
+        }
+    }
+
+    /// A signal that somebody whose call is held would take ends the call: it goes into the kernel, which sees to that,
+    /// before anything else happens. It has been told that it waits there.
+    pub(crate) fn interrupt_held(&mut self) -> Fallible<()> {
+        self.refresh_held();
+        let held = self.tracees.iter().filter(|(_, tracee)| tracee.state == State::Held);
+        let interrupted: Vec<u32> =
+            held.filter(|(_, tracee)| stops::signal_waits(tracee.tid)).map(|(order, _)| *order).collect();
+        for order in interrupted {
+            self.enter(order, |_| false)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing can go on: held calls go into the kernel, which has to agree that they wait. Whether there were any.
+    pub(crate) fn enter_held(&mut self) -> Fallible<bool> {
+        let held: Vec<u32> =
+            self.tracees.iter().filter(|(_, tracee)| tracee.state == State::Held).map(|(order, _)| *order).collect();
+        for order in &held {
+            // About children the model does not claim to know all (PR_SET_CHILD_SUBREAPER in prctl(2)).
+            self.enter(*order, |ask| !matches!(ask, Some(Ask::Wait(_))))?;
+        }
+        Ok(!held.is_empty())
+    }
+
+    /// Lets a held call into the kernel, at once: nobody chooses, for it has been told that it waits there.
+    fn enter(&mut self, order: u32, proves: impl Fn(Option<Ask>) -> bool) -> Fallible<()> {
+        let Some(tracee) = self.tracees.get_mut(&order).filter(|tracee| tracee.state == State::Held) else {
+            return Ok(());
+        };
+        tracee.state = State::Ready;
+        tracee.resume = Resume::Exit;
+        tracee.enters = true;
+        tracee.proves = proves(tracee.ask);
+        self.step(order)
+    }
+
+    /// A call sleeps in the kernel: the model does not know what comes of it, so its object is not modelled any more.
+    pub(crate) fn sleeps_unforeseen(&mut self, tid: Tid, call: &Invocation) {
+        if matches!(call.sys, Sys::Read | Sys::Readv | Sys::Write | Sys::Writev) {
+            self.leave_to_the_kernel(tid, &[call.args[0] as Fd]);
+        }
+    }
+
+    /// A process was stopped or goes on: its parent may hear of it from wait.
+    pub(crate) fn note_stopped(&mut self, tid: Tid) {
+        if let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) {
+            self.kernel.children.changed(tgid);
+            self.kernel.changed = true;
+        }
+    }
+
+    /// A call that was to prove that it waits came back.
+    pub(crate) fn check_proof(&mut self, tid: Tid, call: &Invocation, result: i64) -> Fallible<()> {
+        let proves = self.tracee(tid).is_some_and(|tracee| std::mem::take(&mut tracee.proves));
+        if proves && Errno::from_raw(-result as i32) != Errno::EINTR {
+            return Err(self.disagreement(tid, call, "it waits".to_owned(), format!("{result}")));
+        }
+        Ok(())
+    }
+}
+
+/// Which child a wait is for, none standing for any; nothing where the call asks for more than that.
+fn asked_child(call: &Invocation) -> Option<Option<InnerPid>> {
+    let [a, b, c, d, ..] = call.args;
+    let one = |pid: i32| (pid > 0).then_some(Some(pid));
+    // Other options change who is asked for: __WALL, __WCLONE, __WNOTHREAD; WNOHANG never waits (wait(2)).
+    let plain = |options: i32, known: i32| options & !known == 0;
+    match call.sys {
+        Sys::Wait4 if plain(c as i32, libc::WUNTRACED | libc::WCONTINUED) => match a as i32 {
+            -1 => Some(None),
+            pid => one(pid),
+        },
+        Sys::Waitid if plain(d as i32, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | libc::WNOWAIT) => {
+            match a as libc::idtype_t {
+                libc::P_ALL => Some(None),
+                libc::P_PID => one(b as i32),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! Calls on modelled objects: what will come of them is known before they are made ([`super::kernel`]).
+//!
+//! A call that would wait is held at its entry until the model says that it need not; one that would not is told as
+//! returned and then made, which costs one stop where every other call costs two and a look at who sleeps. Some of them
+//! keep their exit stop all the same, as an *audit*: what the kernel says is compared with what was told. A disagreement
+//! is our fault and ends the run.
+//!
+//! A run ends as blocked only after the kernel has agreed: calls that are held go in then, and have to sleep.
+
+mod audit;
+mod held;
+mod noted;
+mod transfers;
+
+use std::num::NonZeroU64;
+
+pub(super) use audit::Audit;
+
+use super::decode;
+use super::engine::{Engine, Fallible};
+use crate::sys::arch::{Invocation, Sys};
+use crate::trace::raw::{Call, Fd, InnerPid, RawKind, Tid};
+
+/// One foreseen call in so many is audited where nothing else is asked for; every one where debug assertions are on, so
+/// that tests check the model.
+pub const AUDITS: NonZeroU64 = NonZeroU64::new(if cfg!(debug_assertions) { 1 } else { 64 }).expect("neither is 0");
+
+/// How a step into a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Into the kernel, to the call's exit.
+    Enter,
+    /// Not at all: the call is held.
+    Held,
+    /// It has been told as returned: to the next stop.
+    Told,
+    /// The same, by way of the call's exit.
+    Audited,
+}
+
+/// What a held call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Bytes, so many at most.
+    Read(Fd, usize),
+    /// Room for so many bytes.
+    Write(Fd, usize),
+    /// This child, or any.
+    Wait(Option<InnerPid>),
+}
+
+impl Engine<'_> {
+    /// Asks the model about a call that is about to be made, and tells of it where it is foreseen.
+    pub(super) fn foresee(&mut self, tid: Tid, call: &Invocation) -> Fallible<Way> {
+        let [a, b, c, ..] = call.args;
+        let fd = a as Fd;
+        if self.faults.cuts(tid) {
+            // Its count is put back at its exit, so it stops there.
+            return Ok(self.leave_to_the_kernel(tid, &[fd]));
+        }
+        match call.sys {
+            Sys::Read | Sys::Write if self.kernel.pipe_of(tid, fd).is_some() => {
+                self.foresee_transfer(tid, call, &[(b, c)])
+            }
+            Sys::Readv | Sys::Writev if self.kernel.pipe_of(tid, fd).is_some() => {
+                let parts = decode::vectors(tid, b, c);
+                self.foresee_transfer(tid, call, &parts)
+            }
+            Sys::Wait4 | Sys::Waitid => Ok(self.foresee_wait(tid, call)),
+            Sys::Splice | Sys::CopyFileRange => Ok(self.leave_to_the_kernel(tid, &[fd, c as Fd])),
+            Sys::Tee | Sys::Sendfile => Ok(self.leave_to_the_kernel(tid, &[fd, b as Fd])),
+            Sys::Vmsplice | Sys::Preadv | Sys::Pwritev => Ok(self.leave_to_the_kernel(tid, &[fd])),
+            Sys::Sendmsg | Sys::Sendmmsg => {
+                let sent = decode::sent_descriptors(tid, call);
+                Ok(self.leave_to_the_kernel(tid, &sent))
+            }
+            _ => Ok(Way::Enter),
+        }
+    }
+
+    /// What these lead to is not modelled from now on.
+    fn leave_to_the_kernel(&mut self, tid: Tid, descriptors: &[Fd]) -> Way {
+        for fd in descriptors {
+            if let Some(pipe) = self.kernel.pipe_of(tid, *fd) {
+                self.kernel.abandon(pipe);
+            }
+        }
+        Way::Enter
+    }
+
+    fn told(&mut self, tid: Tid, call: &Invocation, decoded: Call, result: i64, read: Vec<(u64, Vec<u8>)>) -> Way {
+        let audited = self.audits() || self.needs_its_exit(tid);
+        let way = self.tell_foreseen(tid, decoded, result);
+        if audited { self.audit_later(tid, call, result, read) } else { way }
+    }
+
+    fn tell_foreseen(&mut self, tid: Tid, decoded: Call, result: i64) -> Way {
+        self.steps += 1;
+        self.note_poll(tid, result == -i64::from(libc::EAGAIN));
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.call = None;
+            tracee.entered = false;
+            tracee.foreseen = true;
+        }
+        let result = if result < 0 { Err(-result as i32) } else { Ok(result) };
+        self.tell(tid, RawKind::Returned { call: decoded, result });
+        Way::Told
+    }
+}

@@ -1,0 +1,104 @@
+//! What calls that came back did to the model.
+
+use super::super::engine::Engine;
+use crate::sys::arch::{Invocation, Sys};
+use crate::sys::memory;
+use crate::trace::raw::{Call, Fd, Tid};
+
+impl Engine<'_> {
+    /// A call came back that the model had not foreseen.
+    pub(crate) fn note_in_the_model(&mut self, tid: Tid, call: &Invocation, decoded: &Call, result: i64) {
+        let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return };
+        if let (Call::Wait { which, child, ending, keeps, .. }, sent) = (decoded, result) {
+            match child {
+                Some(child) if ending.is_some() && !keeps => self.kernel.children.reaped(tgid, *child),
+                None if sent == -i64::from(libc::ECHILD) => {
+                    self.kernel.children.none_left(tgid, Some(*which).filter(|which| *which > 0));
+                }
+                _ => {}
+            }
+            return;
+        }
+        let [fd, b, c, ..] = call.args;
+        let fd = fd as Fd;
+        if result < 0 && call.sys != Sys::Close {
+            return;
+        }
+        let number = result as Fd;
+        match decoded {
+            Call::Pipe { ends: Some(ends), file: Some(file), cloexec } => {
+                let known = b as i32 & libc::O_DIRECT == 0;
+                match crate::sys::descriptor::pipe_size(tgid, ends.0).ok().filter(|_| known) {
+                    Some(size) => {
+                        let nonblocking = b as i32 & libc::O_NONBLOCK != 0;
+                        let pipe = self.kernel.new_pipe((file.dev, file.ino), size);
+                        self.kernel.open(tid, ends.0, pipe, (true, false), nonblocking, *cloexec);
+                        self.kernel.open(tid, ends.1, pipe, (false, true), nonblocking, *cloexec);
+                    }
+                    None => [ends.0, ends.1].into_iter().for_each(|fd| self.kernel.close(tid, fd)),
+                }
+            }
+            Call::Dup { fd, cloexec } => self.kernel.dup(tid, Some(*fd), number, *cloexec),
+            Call::Close { fd } => self.kernel.close(tid, *fd),
+            Call::CloseRange { first, last, cloexec, unshare } => {
+                self.kernel.close_range(tid, (*first, *last), *cloexec, *unshare);
+            }
+            Call::SetCloexec { fd, on } => self.kernel.set_cloexec(tid, *fd, *on),
+            Call::Open { file: Some(file), .. } => {
+                self.kernel.close(tid, number);
+                // A pipe can be opened once more by its path in /proc (proc_pid_fd(5)).
+                if let Some(pipe) = self.kernel.pipe_at((file.dev, file.ino)) {
+                    self.kernel.abandon(pipe);
+                }
+            }
+            Call::NewDescriptor { .. } | Call::MqOpen { .. } => self.kernel.close(tid, number),
+            Call::SocketPair { ends: Some(ends), .. } => {
+                [ends.0, ends.1].into_iter().for_each(|fd| self.kernel.close(tid, fd));
+            }
+            Call::Socket { file: Some(_), .. } => self.kernel.close(tid, number),
+            Call::Read { descriptors, .. } if !descriptors.is_empty() => {
+                descriptors.iter().for_each(|(fd, _)| self.kernel.close(tid, *fd));
+            }
+            Call::Read { bytes, .. } => {
+                if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
+                    self.kernel.pipe(pipe).take(bytes.len());
+                    self.kernel.changed = true;
+                }
+            }
+            Call::Write { bytes, .. } => {
+                if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
+                    if self.kernel.pipe(pipe).room_for(bytes.len()) == result as usize {
+                        self.kernel.pipe(pipe).write(&bytes.0);
+                        self.kernel.changed = true;
+                    } else {
+                        self.kernel.abandon(pipe);
+                    }
+                }
+            }
+            _ => match (call.sys, b as i32) {
+                (Sys::Fcntl, libc::F_SETFL) => {
+                    if c as i32 & (libc::O_ASYNC | libc::O_DIRECT) != 0 {
+                        self.leave_to_the_kernel(tid, &[fd]);
+                    }
+                    self.kernel.set_nonblocking(tid, fd, c as i32 & libc::O_NONBLOCK != 0);
+                }
+                (Sys::Fcntl, libc::F_SETPIPE_SZ) => {
+                    if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
+                        self.kernel.pipe(pipe).resize(result as usize);
+                        self.kernel.changed = true;
+                    }
+                }
+                (Sys::Ioctl, _) if b == libc::FIONBIO => {
+                    let on = memory::read_u32(tid, c).unwrap_or(0) != 0;
+                    self.kernel.set_nonblocking(tid, fd, on);
+                }
+                (Sys::Ioctl, _) if b == libc::FIOASYNC => {
+                    self.leave_to_the_kernel(tid, &[fd]);
+                }
+                // Descriptors that come and go without anything being told of it; the box denies both.
+                (Sys::PidfdGetfd | Sys::Unshare, _) => self.kernel.abandon_all(),
+                _ => {}
+            },
+        }
+    }
+}

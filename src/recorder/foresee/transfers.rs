@@ -1,0 +1,99 @@
+//! Reads and writes of pipes.
+
+use super::super::decode;
+use super::super::engine::{Engine, Fallible};
+use super::super::kernel::{Answer, PAGE, PipeId};
+use super::{Ask, Way};
+use crate::sys::arch::{Invocation, Sys};
+use crate::sys::memory;
+use crate::trace::Bytes;
+use crate::trace::raw::{Call, Fd, Tid};
+
+/// A call of more bytes than this is left to the kernel, which cuts it short (MAX_RW_COUNT in read(2), NOTES).
+const MOST: u64 = 1 << 30;
+
+impl Engine<'_> {
+    pub(super) fn foresee_transfer(&mut self, tid: Tid, call: &Invocation, parts: &[(u64, u64)]) -> Fallible<Way> {
+        let fd = call.args[0] as Fd;
+        let writes = matches!(call.sys, Sys::Write | Sys::Writev);
+        let len: u64 = parts.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
+        let vectored = matches!(call.sys, Sys::Readv | Sys::Writev);
+        if len > MOST || vectored && parts.len() as u64 != call.args[2] {
+            return Ok(self.leave_to_the_kernel(tid, &[fd]));
+        }
+        let len = len as usize;
+        let answer = if writes { self.kernel.write(tid, fd, len) } else { self.kernel.read(tid, fd, len) };
+        match answer {
+            Answer::Unknown => Ok(Way::Enter),
+            Answer::Waits => Ok(self.hold(tid, call, if writes { Ask::Write(fd, len) } else { Ask::Read(fd, len) })),
+            Answer::Fails(errno) => {
+                let decoded = decode::call(tid, call, Some(-i64::from(errno as i32)));
+                Ok(self.told(tid, call, decoded, -i64::from(errno as i32), Vec::new()))
+            }
+            Answer::Reads(pipe, got) => Ok(self.foresee_read(tid, call, pipe, parts, (got, len))),
+            Answer::Writes(pipe, count) => {
+                let Some(bytes) = gathered(tid, parts, len) else { return Ok(self.leave_to_the_kernel(tid, &[fd])) };
+                let taken = self.kernel.pipe(pipe).write(&bytes);
+                self.kernel.changed = true;
+                debug_assert_eq!(taken, count);
+                Ok(self.told(tid, call, Call::Write { fd, bytes: Bytes(bytes) }, count as i64, Vec::new()))
+            }
+            Answer::Part(..) => Ok(self.leave_to_the_kernel(tid, &[fd])),
+        }
+    }
+
+    fn foresee_read(
+        &mut self,
+        tid: Tid,
+        call: &Invocation,
+        pipe: PipeId,
+        parts: &[(u64, u64)],
+        (got, want): (usize, usize),
+    ) -> Way {
+        let fd = call.args[0] as Fd;
+        let audited = self.audits() || self.needs_its_exit(tid);
+        let bytes = self.kernel.pipe(pipe).peek(got);
+        let stack = self.tracee(tid).map_or(0, |tracee| tracee.stack);
+        let mut spread = Vec::new();
+        let mut rest = &bytes[..];
+        for (addr, len) in parts {
+            let (part, others) = rest.split_at((*len).min(rest.len() as u64) as usize);
+            rest = others;
+            // The call writes the same bytes to the same place, so nobody can see that they are there already: what
+            // matters is that they can be. An audit must not find what it has put there itself.
+            let fits = if audited {
+                let other: Vec<u8> = part.iter().map(|byte| !byte).collect();
+                memory::fill(tid, *addr, &other)
+            } else {
+                is_at_top(stack, *addr, part.len()) || memory::fill(tid, *addr, part)
+            };
+            if !fits {
+                return self.leave_to_the_kernel(tid, &[fd]);
+            }
+            if audited {
+                spread.push((*addr, part.to_vec()));
+            }
+        }
+        self.kernel.pipe(pipe).take(got);
+        self.kernel.changed |= got > 0;
+        let decoded = Call::Read { fd, want: want as u64, bytes: Bytes(bytes), descriptors: Vec::new() };
+        let way = self.tell_foreseen(tid, decoded, got as i64);
+        if audited { self.audit_later(tid, call, got as i64, spread) } else { way }
+    }
+}
+
+/// Whether all of a buffer lies in the page that the stack pointer is in, which the thread writes to all the time.
+fn is_at_top(stack: u64, addr: u64, len: usize) -> bool {
+    let page = |addr: u64| addr / PAGE as u64;
+    let last = addr.saturating_add((len as u64).saturating_sub(1));
+    page(addr) == page(stack) && page(last) == page(stack)
+}
+
+/// All bytes of a write; none where they are not all there.
+fn gathered(tid: Tid, parts: &[(u64, u64)], len: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(len);
+    for (addr, len) in parts {
+        bytes.append(&mut memory::read_vec(tid, *addr, *len as usize));
+    }
+    (bytes.len() == len).then_some(bytes)
+}
