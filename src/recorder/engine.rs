@@ -425,7 +425,7 @@ impl<'a> Engine<'a> {
             Some(call) if !tracee.enters && tracee.lent.is_none() => self.foresee(tid, &call)?,
             _ => Way::Enter,
         };
-        if way == Way::Enter && call.is_some() {
+        if matches!(way, Way::Enter | Way::Piece) && call.is_some() {
             self.rewrite_arguments(tid).or_else(stops::killed_meanwhile)?;
         }
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
@@ -436,7 +436,7 @@ impl<'a> Engine<'a> {
                 return Ok(());
             }
             (Way::Told, _) => ptrace::cont(tid, None),
-            (Way::Audited, _) | (Way::Enter, Resume::Exit) => ptrace::cont_to_exit(tid, None),
+            (Way::Audited | Way::Piece, _) | (Way::Enter, Resume::Exit) => ptrace::cont_to_exit(tid, None),
             (Way::Enter, Resume::Next(signal)) => ptrace::cont(tid, signal),
         };
         let sleeps = way == Way::Enter && call.is_some_and(|call| may_sleep(call.sys) && !seldom_sleeps(call.sys));

@@ -47,6 +47,12 @@ impl Engine<'_> {
             tracee.yielded = false;
             tracee.outlasts = false;
         }
+        if let Some(tracee) = self.tracee(tid).filter(|tracee| tracee.split.is_some()) {
+            // The rest of a write that was seen to when it began.
+            tracee.call = Some(call);
+            tracee.resume = Resume::Exit;
+            return Ok(());
+        }
         if call.sys == Sys::Peer {
             return self.on_peer_call(tid, &call);
         }

@@ -114,6 +114,9 @@ impl Engine<'_> {
             return Ok(());
         }
         let call = tracee.call.take();
+        if let Some(call) = call.filter(|_| tracee.split.is_some()) {
+            return self.on_piece(tid, &call, result);
+        }
         self.undrained |= call.is_none_or(|call| may_print(call.sys));
         let Some(call) = call else { return Ok(()) };
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
@@ -363,6 +366,7 @@ impl Engine<'_> {
         self.amend_timer_signal(tid);
         let sender = ptrace::signal_sender(tid).unwrap_or(0);
         let handled = decode::status_signals(tid, "SigCgt").contains(&signal);
+        self.cut_short(tid, signal, handled)?;
         let restart = self.tracee(tid).and_then(|tracee| tracee.restart.take());
         if let Some((how, call)) = restart {
             let again = match how {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use super::foresee::{Ask, Audit};
+use super::foresee::{Ask, Audit, Split};
 use super::guard::Standing;
 use super::timeouts::Deadline;
 use crate::model::Signal;
@@ -66,6 +66,8 @@ pub(super) struct Tracee {
     pub(super) foreseen: bool,
     /// What the kernel has to say about that call.
     pub(super) audit: Option<Audit>,
+    /// The write that it is in, or between two pieces of.
+    pub(super) split: Option<Split>,
     /// Blocks in getrandom so far: each call draws other bytes.
     pub(super) randoms: u64,
     /// How many signals had been sent, and children ended, when it came to its call.
@@ -160,6 +162,7 @@ impl Tracee {
             proves: false,
             foreseen: false,
             audit: None,
+            split: None,
             randoms: 0,
             signals_before: 0,
             computes_since: None,

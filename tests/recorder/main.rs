@@ -6,6 +6,7 @@ mod channels;
 mod deadlocks;
 mod locks;
 mod objects;
+mod pieces;
 mod pipes;
 mod processes;
 mod signals;

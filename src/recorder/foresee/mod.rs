@@ -10,11 +10,13 @@
 mod audit;
 mod held;
 mod noted;
+mod pieces;
 mod transfers;
 
 use std::num::NonZeroU64;
 
 pub(super) use audit::Audit;
+pub(super) use pieces::Split;
 
 use super::decode;
 use super::engine::{Engine, Fallible};
@@ -36,6 +38,8 @@ pub(super) enum Way {
     Told,
     /// The same, by way of the call's exit.
     Audited,
+    /// Into the kernel with a part of what it is to write, to the call's exit: it does not sleep there.
+    Piece,
 }
 
 /// What a held call waits for.

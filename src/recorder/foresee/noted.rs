@@ -65,16 +65,7 @@ impl Engine<'_> {
                     self.kernel.changed = true;
                 }
             }
-            Call::Write { bytes, .. } => {
-                if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
-                    if self.kernel.pipe(pipe).room_for(bytes.len()) == result as usize {
-                        self.kernel.pipe(pipe).write(&bytes.0);
-                        self.kernel.changed = true;
-                    } else {
-                        self.kernel.abandon(pipe);
-                    }
-                }
-            }
+            Call::Write { bytes, .. } => self.note_written(tid, fd, &bytes.0, result as usize),
             _ => match (call.sys, b as i32) {
                 (Sys::Fcntl, libc::F_SETFL) => {
                     if c as i32 & (libc::O_ASYNC | libc::O_DIRECT) != 0 {
@@ -99,6 +90,17 @@ impl Engine<'_> {
                 (Sys::PidfdGetfd | Sys::Unshare, _) => self.kernel.abandon_all(),
                 _ => {}
             },
+        }
+    }
+
+    /// A write of these bytes came back, of which the model had not said how many would go in.
+    pub(super) fn note_written(&mut self, tid: Tid, fd: Fd, bytes: &[u8], count: usize) {
+        let Some(pipe) = self.kernel.pipe_of(tid, fd) else { return };
+        if self.kernel.pipe(pipe).room_for(bytes.len()) == count {
+            self.kernel.pipe(pipe).write(bytes);
+            self.kernel.changed = true;
+        } else {
+            self.kernel.abandon(pipe);
         }
     }
 }

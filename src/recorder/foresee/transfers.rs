@@ -22,10 +22,13 @@ impl Engine<'_> {
             return Ok(self.leave_to_the_kernel(tid, &[fd]));
         }
         let len = len as usize;
+        let split = self.tracee(tid).is_some_and(|tracee| tracee.split.is_some());
         let answer = if writes { self.kernel.write(tid, fd, len) } else { self.kernel.read(tid, fd, len) };
         match answer {
             Answer::Unknown => Ok(Way::Enter),
             Answer::Waits => Ok(self.hold(tid, call, if writes { Ask::Write(fd, len) } else { Ask::Read(fd, len) })),
+            Answer::Part(..) if vectored => Ok(self.leave_to_the_kernel(tid, &[fd])),
+            _ if split || matches!(answer, Answer::Part(..)) => Ok(self.foresee_piece(tid, call, answer)),
             Answer::Fails(errno) => {
                 let decoded = decode::call(tid, call, Some(-i64::from(errno as i32)));
                 Ok(self.told(tid, call, decoded, -i64::from(errno as i32), Vec::new()))
@@ -38,7 +41,7 @@ impl Engine<'_> {
                 debug_assert_eq!(taken, count);
                 Ok(self.told(tid, call, Call::Write { fd, bytes: Bytes(bytes) }, count as i64, Vec::new()))
             }
-            Answer::Part(..) => Ok(self.leave_to_the_kernel(tid, &[fd])),
+            Answer::Part(..) => unreachable!("asked above"),
         }
     }
 
@@ -90,7 +93,7 @@ fn is_at_top(stack: u64, addr: u64, len: usize) -> bool {
 }
 
 /// All bytes of a write; none where they are not all there.
-fn gathered(tid: Tid, parts: &[(u64, u64)], len: usize) -> Option<Vec<u8>> {
+pub(super) fn gathered(tid: Tid, parts: &[(u64, u64)], len: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     for (addr, len) in parts {
         bytes.append(&mut memory::read_vec(tid, *addr, *len as usize));

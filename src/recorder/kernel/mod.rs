@@ -276,9 +276,8 @@ impl Kernel {
             (_, room) if room == len => Answer::Writes(id, len),
             (true, 0) => Answer::Fails(Errno::EAGAIN),
             (true, room) => Answer::Writes(id, room),
-            // Up to PIPE_BUF bytes, which is a page, go in at once or not at all (pipe(7)). Of more than that whole pages
-            // go in: what the kernel would put into the last one comes with the rest.
-            (false, _) if len > PAGE && pipe.free_slots() > 0 => Answer::Part(id, pipe.free_slots() * PAGE),
+            // Up to PIPE_BUF bytes, which is a page, go in at once or not at all (pipe(7)).
+            (false, room) if len > PAGE && room > 0 => Answer::Part(id, room),
             (false, _) => Answer::Waits,
         }
     }

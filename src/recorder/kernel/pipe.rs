@@ -5,12 +5,13 @@
 //! with 48,000 bytes and not with 65,536.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 /// A page of this machine's (getconf PAGESIZE); a slot of a pipe holds one.
 pub(crate) const PAGE: usize = 4096;
 
 /// A pipe's buffer, and how many open file descriptions lead to each end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Pipe {
     slots: VecDeque<Slot>,
     bytes: VecDeque<u8>,
@@ -24,6 +25,15 @@ pub(crate) struct Pipe {
 struct Slot {
     end: usize,
     left: usize,
+}
+
+impl fmt::Debug for Pipe {
+    /// Without its bytes, which may be many.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { slots, bytes, capacity, readers, writers } = self;
+        let (len, full) = (bytes.len(), slots.len());
+        write!(f, "a pipe with {len} bytes in {full} of {capacity} pages, {readers} readers, {writers} writers")
+    }
 }
 
 impl Pipe {

@@ -56,6 +56,12 @@ impl Registers {
         self.0.rip -= LENGTH_OF_SYSCALL;
     }
 
+    /// The thread does not make again the call that it was to ([`Registers::make_again`]): it came back with `result`.
+    pub fn not_again(&mut self, result: i64) {
+        self.0.rip += LENGTH_OF_SYSCALL;
+        self.0.rax = result as u64;
+    }
+
     /// The stack pointer.
     pub fn stack(&self) -> u64 {
         self.0.rsp
