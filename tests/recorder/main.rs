@@ -4,6 +4,7 @@
 
 mod channels;
 mod deadlocks;
+mod fifos;
 mod locks;
 mod objects;
 mod pieces;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
-use ipc_grade::trace::Trace;
+use ipc_grade::trace::{RunEnd, Trace};
 use snapbox::{IntoData, assert_data_eq};
 
 /// The programs, compiled once each.
@@ -69,6 +70,20 @@ fn record(program: &str, case: &str) -> Trace {
 #[track_caller]
 fn check(program: &str, case: &str, expected: impl IntoData) {
     assert_data_eq!(story::story(&record(program, case)), expected.into_data());
+}
+
+/// A program that checks for itself what its calls give ends with 0, in some orders.
+#[track_caller]
+fn ends_well(program: &str, case: &str) {
+    let command = [compiled(program).to_str().unwrap().to_owned(), case.to_owned()];
+    for seed in ["0", "1", "2", "3"] {
+        let run = traced::trace(&["--box", "--seed", seed], &command, Path::new(env!("CARGO_MANIFEST_DIR")));
+        assert_eq!(run.code, Some(0), "{program} {case} under {seed}");
+        assert_eq!(run.trace.end, RunEnd::Finished, "{program} {case} under {seed}");
+        let story = story::story(&run.trace);
+        let main: Vec<&str> = story.lines().skip(1).take_while(|line| line.starts_with(' ')).collect();
+        assert!(main.last().is_some_and(|last| last.starts_with("  exit 0")), "{case} under {seed}:\n{story}");
+    }
 }
 
 /// The same without what was stored: addresses are the machine's own.

@@ -1,30 +1,14 @@
 //! Writes of more than fits into a pipe, which the recorder makes piece by piece. A program here that is surprised ends
 //! with 1; its twin `generic_NAME` does the same on a pipe that is left to the kernel, and has to tell the same.
 
-use std::path::Path;
-
 use ipc_grade::trace::canonical::Verb;
 use ipc_grade::trace::{RunEnd, Trace};
 
-use crate::{compiled, record, story, traced};
+use crate::{ends_well, record, story};
 
-fn run(case: &str, seed: &str) -> Trace {
-    let command = [compiled("pieces").to_str().unwrap().to_owned(), case.to_owned()];
-    let run = traced::trace(&["--box", "--seed", seed], &command, Path::new(env!("CARGO_MANIFEST_DIR")));
-    assert_eq!(run.code, Some(0), "{case} under {seed}");
-    run.trace
-}
-
-/// It goes well in some orders.
 #[track_caller]
 fn check(case: &str) {
-    for seed in ["0", "1", "2", "3"] {
-        let trace = run(case, seed);
-        let story = story::story(&trace);
-        assert_eq!(trace.end, RunEnd::Finished, "{case} under {seed}");
-        let main: Vec<&str> = story.lines().skip(1).take_while(|line| line.starts_with(' ')).collect();
-        assert!(main.last().is_some_and(|last| last.starts_with("  exit 0")), "{case} under {seed}:\n{story}");
-    }
+    ends_well("pieces", case);
 }
 
 /// What each process did, with neighbouring reads as one: in the kernel a writer goes on at once where there is room,

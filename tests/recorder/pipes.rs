@@ -1,23 +1,11 @@
 //! Pipes and waits as the recorder's model of the kernel has them. Where debug assertions are on, every call that the
 //! model foresaw is compared with what the kernel says of it, and a program here that is surprised ends with 1.
 
-use std::path::Path;
-
-use ipc_grade::trace::RunEnd;
-
-use crate::{compiled, story, traced};
+use crate::ends_well;
 
 #[track_caller]
 fn check(case: &str) {
-    let command = [compiled("pipes").to_str().unwrap().to_owned(), case.to_owned()];
-    for seed in ["0", "1", "2", "3"] {
-        let run = traced::trace(&["--box", "--seed", seed], &command, Path::new(env!("CARGO_MANIFEST_DIR")));
-        assert_eq!(run.code, Some(0), "{case} under {seed}");
-        assert_eq!(run.trace.end, RunEnd::Finished, "{case} under {seed}");
-        let story = story::story(&run.trace);
-        let main: Vec<&str> = story.lines().skip(1).take_while(|line| line.starts_with(' ')).collect();
-        assert!(main.last().is_some_and(|last| last.starts_with("  exit 0")), "{case} under {seed}:\n{story}");
-    }
+    ends_well("pipes", case);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::engine::Engine;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
-use crate::trace::raw::{Call, Fd, Tid};
+use crate::trace::raw::{Call, Fd, FileKind, RawFile, Tid};
 
 impl Engine<'_> {
     /// A call came back that the model had not foreseen.
@@ -44,12 +44,8 @@ impl Engine<'_> {
                 self.kernel.close_range(tid, (*first, *last), *cloexec, *unshare);
             }
             Call::SetCloexec { fd, on } => self.kernel.set_cloexec(tid, *fd, *on),
-            Call::Open { file: Some(file), .. } => {
-                self.kernel.close(tid, number);
-                // A pipe can be opened once more by its path in /proc (proc_pid_fd(5)).
-                if let Some(pipe) = self.kernel.pipe_at((file.dev, file.ino)) {
-                    self.kernel.abandon(pipe);
-                }
+            Call::Open { file: Some(file), cloexec, .. } => {
+                self.note_opened(tid, number, call, file, *cloexec);
             }
             Call::NewDescriptor { .. } | Call::MqOpen { .. } => self.kernel.close(tid, number),
             Call::SocketPair { ends: Some(ends), .. } => {
@@ -102,5 +98,38 @@ impl Engine<'_> {
         } else {
             self.kernel.abandon(pipe);
         }
+    }
+
+    /// Something was opened: a FIFO, or a pipe once more, by its path in /proc (proc_pid_fd(5)).
+    fn note_opened(&mut self, tid: Tid, fd: Fd, call: &Invocation, file: &RawFile, cloexec: bool) {
+        self.kernel.close(tid, fd);
+        let identity = (file.dev, file.ino);
+        let flags = if call.sys == Sys::Openat2 { memory::read_u64(tid, call.args[2]) } else { Some(call.args[2]) };
+        let flags = flags.unwrap_or(0) as i32;
+        if flags & libc::O_PATH != 0 {
+            return;
+        }
+        let pipe = match file.kind {
+            // In the box alone: elsewhere strangers may open it.
+            FileKind::Fifo if self.options.boxed && !self.inherited.contains(&identity) => {
+                let tgid = self.tracee(tid).map_or(tid, |tracee| tracee.tgid);
+                let size = crate::sys::descriptor::pipe_size(tgid, fd);
+                let fifo = self.kernel.fifo(identity, size.unwrap_or(0));
+                if let (Some(fifo), Err(_)) = (fifo, size) {
+                    self.kernel.abandon(fifo);
+                }
+                fifo
+            }
+            FileKind::Pipe => self.kernel.pipe_at(identity),
+            _ => None,
+        };
+        let Some(pipe) = pipe else { return };
+        if flags & (libc::O_ASYNC | libc::O_DIRECT) != 0 {
+            self.kernel.abandon(pipe);
+            return;
+        }
+        let access = flags & libc::O_ACCMODE;
+        let ends = (access != libc::O_WRONLY, access != libc::O_RDONLY);
+        self.kernel.open(tid, fd, pipe, ends, flags & libc::O_NONBLOCK != 0, cloexec);
     }
 }

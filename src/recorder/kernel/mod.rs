@@ -137,6 +137,18 @@ impl Kernel {
         pipe
     }
 
+    /// The FIFO with this identity (fifo(7)), of which one that was opened just now says that it holds so many bytes; none
+    /// where it left the model. One that is met for the first time is empty: all who open it are seen.
+    pub(super) fn fifo(&mut self, identity: (u64, u64), size: usize) -> Option<PipeId> {
+        if !self.by_identity.contains_key(&identity) {
+            return Some(self.new_pipe(identity, size));
+        }
+        let pipe = self.pipe_at(identity)?;
+        // What it could hold went with the last that had it open.
+        self.pipe(pipe).resize(size);
+        Some(pipe)
+    }
+
     /// A descriptor was opened on a pipe.
     pub(super) fn open(
         &mut self,
@@ -225,8 +237,9 @@ impl Kernel {
         let Some(pipe) = self.pipes[description.pipe.0].as_mut() else { return };
         pipe.readers -= u32::from(description.read);
         pipe.writers -= u32::from(description.write);
-        if pipe.readers + pipe.writers == 0 {
-            pipe.clear();
+        if pipe.readers + pipe.writers == 0 && pipe.len() > 0 {
+            // Bytes that nobody can read any more, unless somebody waits in open(2) for another to open the FIFO.
+            self.pipes[description.pipe.0] = None;
         }
     }
 
@@ -380,6 +393,25 @@ mod tests {
         let other = kernel.new_pipe((1, 1), SIZE);
         kernel.open(1, 3, other, (true, false), true, false);
         assert_eq!(kernel.read(1, 3, 1), Answer::Reads(other, 0));
+    }
+
+    #[test]
+    fn a_fifo_is_opened_again_and_left_where_bytes_were_left_in_it() {
+        let mut kernel = Kernel::default();
+        let fifo = kernel.fifo((1, 2), SIZE).expect("it is new");
+        kernel.open(1, 3, fifo, (false, true), false, false);
+        assert_eq!(kernel.write(1, 3, 1), Answer::Fails(Errno::EPIPE));
+        kernel.open(2, 3, fifo, (true, false), false, false);
+        assert_eq!(kernel.write(1, 3, 1), Answer::Writes(fifo, 1));
+        kernel.close(1, 3);
+        assert_eq!(kernel.read(2, 3, 1), Answer::Reads(fifo, 0));
+        kernel.close(2, 3);
+        assert_eq!(kernel.fifo((1, 2), PAGE), Some(fifo));
+        kernel.open(2, 4, fifo, (true, true), false, false);
+        fill(&mut kernel, fifo, PAGE);
+        assert_eq!(kernel.write(2, 4, 1), Answer::Waits);
+        kernel.close(2, 4);
+        assert_eq!(kernel.fifo((1, 2), SIZE), None);
     }
 
     #[test]

@@ -47,12 +47,6 @@ impl Pipe {
         self.capacity = size / PAGE;
     }
 
-    /// Nobody has it open any more: what was in it is gone (fifo(7)).
-    pub(crate) fn clear(&mut self) {
-        self.slots.clear();
-        self.bytes.clear();
-    }
-
     /// How many bytes are in it.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
