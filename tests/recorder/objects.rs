@@ -76,6 +76,33 @@ finished
 }
 
 #[test]
+fn sysv_undo() {
+    check(
+        "objects",
+        "sysv_undo",
+        str![[r#"
+main
+  create main.semaphore1
+  call semctl
+  fork main.1
+  fork main.2
+  reaped main.1 exit 0 < main.1
+  reaped main.2 exit 0 < main.2
+  unlink main.semaphore1
+  exit 0
+main.1
+  acquire main.semaphore1 < main
+  exit 0
+main.2
+  acquire main.semaphore1 < main.1
+  exit 0
+finished
+
+"#]],
+    );
+}
+
+#[test]
 fn posix_queue() {
     check(
         "objects",

@@ -152,10 +152,11 @@ pub(crate) fn status_signals(tid: i32, field: &str) -> Vec<Signal> {
     signals(bits.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0))
 }
 
-/// The operations of semop(2): semaphore number and what is added.
-pub(super) fn semaphore_operations(tid: i32, addr: u64, count: u64) -> Vec<(u16, i16)> {
+/// The operations of semop(2): semaphore number and what is added, and the flags (struct sembuf).
+pub(super) fn semaphore_operations(tid: i32, addr: u64, count: u64) -> Vec<((u16, i16), i16)> {
     let half = |at: u64| memory::read_vec(tid, at, 2).try_into().map_or(0, u16::from_ne_bytes);
-    (0..count.min(500)).map(|i| (half(addr + 6 * i), half(addr + 6 * i + 2) as i16)).collect()
+    let operation = |at: u64| ((half(at), half(at + 2) as i16), half(at + 4) as i16);
+    (0..count.min(500)).map(|i| operation(addr + 6 * i)).collect()
 }
 
 /// The values that semctl(2) with SETALL sets, one for each semaphore of the set.

@@ -167,7 +167,12 @@ pub(super) fn call(tid: i32, invocation: &Invocation, result: Option<i64>) -> Ca
             bytes: bytes(tid, b + 8, got.min(c)),
         },
         Sys::Semget => Call::SemGet { key: a as i32, count: b, create: c as i32 & libc::IPC_CREAT != 0 },
-        Sys::Semtimedop => Call::SemOp { id: a as i32, ops: arguments::semaphore_operations(tid, b, c) },
+        Sys::Semtimedop => {
+            let all = arguments::semaphore_operations(tid, b, c);
+            let undone = all.iter().filter(|(_, flags)| i32::from(*flags) & libc::SEM_UNDO != 0);
+            let undo = undone.map(|(op, _)| *op).collect();
+            Call::SemOp { id: a as i32, ops: all.into_iter().map(|(op, _)| op).collect(), undo }
+        }
         Sys::Semctl => match c as i32 {
             libc::IPC_RMID => Call::RemoveId { family: SysvFamily::Sem, id: a as i32 },
             libc::SETVAL => Call::SemSet { id: a as i32, values: vec![(b as u16, d as u16)] },

@@ -124,7 +124,7 @@ impl Namer {
                 let object = self.files.file(file).about;
                 self.receive(thread, object, bytes, i64::from(*priority));
             }
-            Call::SemOp { id, ops } => self.sem_op(thread, *id, ops),
+            Call::SemOp { id, ops, undo } => self.sem_op(thread, *id, ops, undo),
             Call::SemSet { id, values } => self.sem_set(thread, *id, values),
             Call::SetDisposition { signal, disposition, no_zombies, .. } => {
                 self.set_disposition(thread, *signal, *disposition, *no_zombies);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use super::processes::Entered;
 use super::{Namer, objects::Word};
 use crate::trace::Bytes;
-use crate::trace::canonical::{Event, EventId, ObjectId, ThreadId, Verb};
+use crate::trace::canonical::{Event, EventId, LifeId, ObjectId, ThreadId, Verb};
 use crate::trace::raw::{RawFile, SysvFamily};
 
 /// The messages that wait in a queue, by priority or type; which of them comes out is the kernel's choice and known
@@ -109,8 +109,13 @@ impl Namer {
     }
 
     /// semop succeeded.
-    pub(super) fn sem_op(&mut self, thread: ThreadId, id: i32, ops: &[(u16, i16)]) {
+    pub(super) fn sem_op(&mut self, thread: ThreadId, id: i32, ops: &[(u16, i16)], undo: &[(u16, i16)]) {
         let set = self.of_id(SysvFamily::Sem, id);
+        let life = self.life_of(thread);
+        for (number, change) in undo {
+            let object = self.objects.member(set, *number);
+            *self.processes[life.index()].undo.entry(object).or_default() -= i64::from(*change);
+        }
         for (number, change) in ops {
             let object = self.objects.member(set, *number);
             let units = u64::from(change.unsigned_abs());
@@ -126,6 +131,17 @@ impl Namer {
         }
     }
 
+    /// A process ended: what it did with SEM_UNDO is taken back, which may wake others, or leave less for them (semop(2)).
+    pub(super) fn undo_semaphores(&mut self, life: LifeId, end: EventId) {
+        for (object, change) in std::mem::take(&mut self.processes[life.index()].undo) {
+            if change > 0 {
+                self.objects[object].units.add(end, change.unsigned_abs());
+            } else {
+                self.objects[object].units.take(change.unsigned_abs());
+            }
+        }
+    }
+
     /// semctl set values.
     pub(super) fn sem_set(&mut self, thread: ThreadId, id: i32, values: &[(u16, u16)]) {
         let set = self.of_id(SysvFamily::Sem, id);
@@ -133,6 +149,10 @@ impl Namer {
         for (number, value) in values {
             let object = self.objects.member(set, *number);
             self.objects[object].units.set(event, u64::from(*value));
+            // Nothing that was done before is undone (semctl(2), SETVAL).
+            for process in &mut self.processes {
+                process.undo.remove(&object);
+            }
         }
         self.uses(thread, set, event);
     }

@@ -43,6 +43,8 @@ pub(super) struct Process {
     /// The last thread that ended: the raw event, and its last canonical one.
     pub(super) last_ended_thread: Option<(u32, EventId)>,
     pub(super) received: HashMap<ObjectId, Received>,
+    /// What its end adds to semaphores (SEM_UNDO in semop(2)).
+    pub(super) undo: HashMap<ObjectId, i64>,
 }
 
 /// A thread.
@@ -143,6 +145,7 @@ impl Namer {
             self_reaped: Vec::new(),
             last_ended_thread: None,
             received: HashMap::new(),
+            undo: HashMap::new(),
         });
         self.add_thread(life, tid, inner, 0)
     }
@@ -375,6 +378,7 @@ impl Namer {
         self.lives[life.index()].ended = Some(event);
         self.processes[life.index()].exited = Some(index);
         self.wake_vfork_parent(life, event);
+        self.undo_semaphores(life, event);
         for slot in self.files.leave(self.processes[life.index()].table) {
             self.drop_ends(thread, slot, Some(event));
         }

@@ -254,6 +254,9 @@ pub enum Call {
         id: i32,
         /// The semaphore's number and what is added to it.
         ops: Vec<(u16, i16)>,
+        /// Those of them that the process's end takes back (SEM_UNDO).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        undo: Vec<(u16, i16)>,
     },
     /// semctl with SETVAL or SETALL.
     SemSet {

@@ -55,6 +55,28 @@ static void sysv_semaphores(void) {
     must(semctl(id, 0, IPC_RMID));
 }
 
+static int takes_and_goes(void *id) {
+    struct sembuf down = {.sem_op = -1, .sem_flg = SEM_UNDO};
+    must(semop(*(int *)id, &down, 1));
+    poll(NULL, 0, 1);
+    return 0;
+}
+
+static int takes_after(void *id) {
+    struct sembuf down = {.sem_op = -1};
+    return must(semop(*(int *)id, &down, 1));
+}
+
+/* What one took with SEM_UNDO its end gives back to the other, who waits for it. */
+static void sysv_undo(void) {
+    int id = must(semget(IPC_PRIVATE, 1, 0600));
+    must(semctl(id, 0, SETVAL, 1));
+    pid_t one = child_of(takes_and_goes, &id), other = child_of(takes_after, &id);
+    reap(one);
+    reap(other);
+    must(semctl(id, 0, IPC_RMID));
+}
+
 static int sends_with_priorities(void *with) {
     (void)with;
     mqd_t queue = must(mq_open("/work-queue", O_WRONLY));
@@ -140,5 +162,5 @@ static void posix_memory(void) {
     must(shm_unlink("/board"));
 }
 
-RUN(CASE(sysv_memory), CASE(sysv_queue), CASE(sysv_semaphores), CASE(posix_queue), CASE(named_semaphore),
+RUN(CASE(sysv_memory), CASE(sysv_queue), CASE(sysv_semaphores), CASE(sysv_undo), CASE(posix_queue), CASE(named_semaphore),
     CASE(named_semaphore_left_behind), CASE(unnamed_semaphore), CASE(robust_mutex), CASE(posix_memory))

@@ -142,7 +142,7 @@ fn queues_and_semaphores() {
             ok(MAIN, Call::SemGet { key: 7, count: 1, create: true }, 2),
             fork(MAIN, 20),
             enter(MAIN, receive),
-            enter(20, Call::SemOp { id: 2, ops: vec![(0, -1)] }),
+            enter(20, Call::SemOp { id: 2, ops: vec![(0, -1)], undo: vec![] }),
         ],
         r#"
         0 main create main.queue1

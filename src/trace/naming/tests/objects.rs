@@ -178,8 +178,8 @@ fn system_v_objects_go_by_key_or_creator() {
         stored(20, file(FileKind::Memory, "", 55), 4, "x"),
         ok(20, Call::MsgSend { id: 100, kind: 3, bytes: Bytes::from("job") }, 0),
         ok(MAIN, Call::MsgReceive { id: 100, want: 0, room: 9, kind: 3, bytes: Bytes::from("job") }, 3),
-        ok(20, Call::SemOp { id: 102, ops: vec![(0, -1), (1, 1)] }, 0),
-        ok(MAIN, Call::SemOp { id: 102, ops: vec![(1, -1)] }, 0),
+        ok(20, Call::SemOp { id: 102, ops: vec![(0, -1), (1, 1)], undo: vec![] }, 0),
+        ok(MAIN, Call::SemOp { id: 102, ops: vec![(1, -1)], undo: vec![] }, 0),
         ok(MAIN, Call::RemoveId { family: SysvFamily::Msg, id: 100 }, 0),
         err(MAIN, Call::MsgReceive { id: 100, want: 0, room: 9, kind: 0, bytes: Bytes::default() }, 22),
     ]);
@@ -205,6 +205,52 @@ fn system_v_objects_go_by_key_or_creator() {
     );
     let left: Vec<&str> = trace.objects.iter().filter(|o| o.left_behind).map(|o| o.name.as_str()).collect();
     assert_eq!(left, ["main.shm1", "main.semaphore1[0]"]);
+}
+
+#[test]
+fn a_processs_end_gives_back_what_it_took_with_sem_undo() {
+    let undone = |op| Call::SemOp { id: 102, ops: vec![(0, op)], undo: vec![(0, op)] };
+    let plain = |op| Call::SemOp { id: 102, ops: vec![(0, op)], undo: vec![] };
+    check(
+        [
+            ok(MAIN, Call::SemGet { key: 0, count: 1, create: true }, 102),
+            ok(MAIN, Call::SemSet { id: 102, values: vec![(0, 1)] }, 0),
+            fork(MAIN, 20),
+            ok(20, undone(-1), 0),
+            enter(MAIN, plain(-1)),
+            exit(20, 0),
+            ok(MAIN, plain(-1), 0),
+            // What it gave is taken away again, and after SETVAL nothing is.
+            fork(MAIN, 21),
+            ok(21, undone(1), 0),
+            ok(21, plain(1), 0),
+            exit(21, 0),
+            ok(MAIN, plain(-1), 0),
+            fork(MAIN, 22),
+            ok(22, undone(1), 0),
+            ok(MAIN, Call::SemSet { id: 102, values: vec![(0, 2)] }, 0),
+            exit(22, 0),
+            ok(MAIN, plain(-2), 0),
+        ],
+        r#"
+        0 main create main.semaphore1
+        1 main call semctl
+        2 main fork main.1
+        3 main.1 acquire main.semaphore1 <- 1
+        4 main.1 exit 0
+        5 main acquire main.semaphore1 <- 4
+        6 main fork main.2
+        7 main.2 release main.semaphore1
+        8 main.2 release main.semaphore1
+        9 main.2 exit 0
+        10 main acquire main.semaphore1 <- 8
+        11 main fork main.3
+        12 main.3 release main.semaphore1
+        13 main call semctl
+        14 main.3 exit 0
+        15 main acquire main.semaphore1
+        "#,
+    );
 }
 
 #[test]

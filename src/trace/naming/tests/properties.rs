@@ -112,7 +112,7 @@ fn odd_event() -> impl Strategy<Value = RawEvent> {
                 0 => write_call(fd, &text),
                 1 => read_call(fd, &text),
                 2 => Call::MqSend { fd, bytes: text.as_str().into(), priority: 1 },
-                _ => Call::SemOp { id: 1, ops: vec![(second as u16, n as i16 - 4)] },
+                _ => Call::SemOp { id: 1, ops: vec![(second as u16, n as i16 - 4)], undo: vec![] },
             };
             match what {
                 0 => fork(tid, other),
