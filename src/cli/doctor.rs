@@ -32,7 +32,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
         need: Need::Must,
         remedy: Some(remedy.to_owned()),
     });
-    for facility in probe::probe(program)? {
+    for facility in probe::probe()? {
         let state = match facility.state {
             State::Works => Ok(()),
             State::Missing(why) => Err(why),

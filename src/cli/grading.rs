@@ -56,7 +56,7 @@ pub fn tools(course: &Course, colour: bool) -> anyhow::Result<Tools> {
         CrateSource::Registry(_) => None,
     });
     let template = Template::prepare(&crates.join("\n"), &own.collect::<Vec<_>>(), Some(&lock))?;
-    Ok(Tools { template, colour })
+    Ok(Tools { template, colour, isolation: None })
 }
 
 /// Ends everything that was started, and this program with it, on Ctrl-C (exit 130), SIGTERM and SIGHUP alike.

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
-use super::peer;
 use super::resolve::{ResolvedPeer, ResolvedStep};
 use super::script::FactScript;
 use super::stdin::StdinSource;
+use super::{leftovers, peer};
 use crate::model::{Fault, Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::recorder::{self, Change, Options, Recorded, RecorderError, Root, RootKind, Sites, Substitution};
-use crate::sandbox::{self, Isolation, Launch, PROGRAM_FOLDER, PeerSpec, SandboxError, Spec, WORK_FOLDER};
+use crate::sandbox::{self, Ground, Isolation, Launch, PeerSpec, SandboxError, Spec};
 use crate::trace::Trace;
+use crate::trace::raw::RawEnd;
 
 /// All that one run of a program depends on, besides the machine: the same attempt gives the same trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct Attempt {
     /// What is done to processes on the way, to see whether it mends the run.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// What has to stand between the program and the machine; none is the best that there is.
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
 }
 
 impl Attempt {
@@ -80,6 +84,7 @@ impl Attempt {
             faults: Vec::new(),
             sites: None,
             changes: Vec::new(),
+            isolation: None,
         }
     }
 }
@@ -111,6 +116,9 @@ pub enum AttemptError {
     /// There is no box.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The worker has entered another box before.
+    #[error("run in another box than the worker's, which has {}", .0.name())]
+    Another(Isolation),
     /// There is no recording.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
@@ -121,14 +129,18 @@ pub enum AttemptError {
 
 /// Runs the program once with its peers, in a box, and names what happened.
 ///
-/// To be called by a worker: a process with one thread, whose namespaces it enters for good at the first call, and
+/// To be called by a worker: a process with one thread, whose isolation the first call decides for good, and
 /// whose children and tracees are all waited for here. Nothing of the attempt is left when it returns.
 ///
 /// # Errors
 /// [`AttemptError`]; what the program does wrong is in the trace.
 pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
-    sandbox::enter()?;
+    let isolation = sandbox::enter_level(attempt.isolation)?;
+    if attempt.isolation.is_some_and(|wanted| wanted != isolation) {
+        return Err(AttemptError::Another(isolation));
+    }
     let (spec, drains) = spec_of(attempt)?;
+    let work = spec.ground.work().to_string_lossy().into_owned();
     let mut launch = sandbox::launch(spec)?;
     let options = Options {
         audits: recorder::AUDITS,
@@ -141,20 +153,27 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
         substitution: attempt.substitution.clone(),
         faults: attempt.faults.clone(),
         boxed: true,
+        strangers: !isolation.is_own_world(),
         drains,
         sites: attempt.sites,
         changes: attempt.changes.clone(),
     };
     let mut script = FactScript::new(&attempt.peers);
-    let recorded = recorder::record(&roots_of(&launch), || launch.go(), options, &mut script);
+    let recorded = recorder::record(&roots_of(&launch, &work), || launch.go(), options, &mut script);
+    let ran_out = launch.ran_out_of_memory();
+    let made = recorded.as_ref().map(|recorded| leftovers::of(&recorded.recording)).unwrap_or_default();
     // A root that could not start knows why better than the recorder, who saw it end.
-    launch.end()?;
-    let Recorded { recording, played, places } = recorded?;
+    launch.end_and_sweep(&made)?;
+    let Recorded { mut recording, played, places } = recorded?;
+    if ran_out {
+        let figure = format!("{} MiB in all", attempt.limits.run_memory_mib());
+        recording.end = RawEnd::Limit { limit: "memory".into(), figure, tid: None, site: None };
+    }
     let (trace, began) = script.finish(&recording.end);
     let place = |raw: &u32| places.get(*raw as usize).copied().unwrap_or_default();
     let places = if attempt.places { began.iter().map(place).collect() } else { Vec::new() };
     let origins = if attempt.sites.is_some() { began } else { Vec::new() };
-    Ok(Attempted { trace, isolation: Isolation::Namespaces, played, places, origins })
+    Ok(Attempted { trace, isolation, played, places, origins })
 }
 
 fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {
@@ -176,12 +195,14 @@ fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {
         let run = Box::new(move |start| peer::play(&steps, start));
         peers.push(PeerSpec { name: peer.name.as_str().to_owned(), keep, run });
     }
+    let ground = Ground::new()?;
     let spec = Spec {
+        env: vec![path(attempt, &ground), SAME_LIBC.to_vec()],
+        ground,
         program: attempt.program.clone(),
         name: attempt.name.clone(),
         tools: attempt.tools.clone(),
         args: attempt.args.clone(),
-        env: vec![path(attempt), SAME_LIBC.to_vec()],
         streams: [stdin.into(), stdout.into(), stderr.into()],
         peers,
         limits: attempt.limits,
@@ -191,17 +212,17 @@ fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {
 }
 
 /// Where the program looks for other programs: where an exercise brings tools, in its own folder first.
-fn path(attempt: &Attempt) -> Vec<u8> {
-    let own = if attempt.tools.is_empty() { String::new() } else { format!("{PROGRAM_FOLDER}:") };
+fn path(attempt: &Attempt, ground: &Ground) -> Vec<u8> {
+    let own = if attempt.tools.is_empty() { String::new() } else { format!("{}:", ground.programs().display()) };
     format!("PATH={own}/usr/bin:/bin").into_bytes()
 }
 
-fn roots_of(launch: &Launch) -> Vec<Root> {
+fn roots_of(launch: &Launch, work: &str) -> Vec<Root> {
     let root = |handle: &sandbox::RootHandle| Root {
         pid: handle.outer,
         inner: handle.inner,
         kind: handle.name.clone().map_or(RootKind::Program, RootKind::Peer),
-        cwd: WORK_FOLDER.to_owned(),
+        cwd: work.to_owned(),
     };
     launch.roots().iter().map(root).collect()
 }

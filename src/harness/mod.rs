@@ -12,6 +12,7 @@
 //! drawn values left in it ([`resolve()`] saw to that), so that the box holds nothing that the program must not know.
 
 mod attempt;
+mod leftovers;
 mod peer;
 mod resolve;
 mod script;

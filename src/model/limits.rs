@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Processes and threads of the learner alive at a time.
     pub processes: u32,
-    /// Address space of each process, in MiB.
+    /// Address space of each process, in MiB. All together may hold twice as much.
     pub memory_mib: u64,
     /// Bytes written to standard output and standard error together, in KiB.
     pub output_kib: u64,
@@ -20,6 +20,19 @@ pub struct Limits {
     pub steps: u64,
     /// Wall time of the attempt, in milliseconds: guards the grader against itself, never part of a verdict.
     pub wall_ms: u64,
+}
+
+/// All processes of an attempt together may hold this many times what one may map.
+const TIMES_PROCESS: u64 = 2;
+
+impl Limits {
+    /// Files and folders of an attempt; an empty file is one.
+    pub const FILES: u32 = 4096;
+
+    /// What all processes of an attempt may hold together, in MiB.
+    pub fn run_memory_mib(&self) -> u64 {
+        self.memory_mib.saturating_mul(TIMES_PROCESS)
+    }
 }
 
 impl Default for Limits {

@@ -39,6 +39,8 @@ pub struct Tools {
     pub template: Template,
     /// The compiler's messages have colours.
     pub colour: bool,
+    /// What has to stand between programs and the machine; none is the best that there is.
+    pub isolation: Option<Isolation>,
 }
 
 /// What came of a job.
@@ -281,9 +283,8 @@ fn refused(trace: &Trace) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (_, event) in trace.iter() {
         if let Verb::Failed { call, errno, .. } = &event.verb
-            && errno == "EPERM"
             && !names.contains(call)
-            && is_denied_in_the_box(call)
+            && is_denied_in_the_box(call, errno)
         {
             names.push(call.clone());
         }

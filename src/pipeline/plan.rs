@@ -157,6 +157,8 @@ impl Run<'_> {
             faults: self.scenario.faults.iter().filter_map(|fault| fault.resolve(given).ok()).collect(),
             sites: None,
             changes: Vec::new(),
+            // The worker's.
+            isolation: None,
         })
     }
 

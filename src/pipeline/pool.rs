@@ -33,7 +33,7 @@ pub fn run(jobs: &[Job<'_>], tools: &Tools, width: usize, mut tell: impl FnMut(P
             let send = send.clone();
             let next = &next;
             scope.spawn(move || {
-                let mut worker = Worker::new();
+                let mut worker = Worker::new(tools.isolation);
                 while let Some(index) = next() {
                     // Nobody listens any more: the run was stopped.
                     if send.send(Progress::Started(index)).is_err() {

@@ -153,6 +153,7 @@ pub fn record_audited(
         substitution: None,
         faults: Vec::new(),
         boxed: false,
+        strangers: true,
         drains: Vec::new(),
         sites,
         changes: Vec::new(),

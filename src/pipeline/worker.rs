@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::build::cache_folder;
 use crate::harness::{Attempt, Attempted, attempt};
 use crate::model::Signal;
+use crate::sandbox::Isolation;
 use crate::sys::{affinity, process};
 
 /// The hidden command that makes this program a worker.
@@ -59,6 +60,7 @@ pub fn end_all() {
 /// A running worker. Dropping it ends it and everything that it runs.
 #[derive(Debug)]
 pub struct Worker {
+    isolation: Option<Isolation>,
     running: Option<Running>,
 }
 
@@ -70,9 +72,9 @@ struct Running {
 }
 
 impl Worker {
-    /// A worker that is started when it is needed.
-    pub fn new() -> Self {
-        Self { running: None }
+    /// A worker that is started when it is needed, for attempts of this isolation; none is the best that there is.
+    pub fn new(isolation: Option<Isolation>) -> Self {
+        Self { isolation, running: None }
     }
 
     /// Runs an attempt; a worker that is lost over it is replaced once.
@@ -80,6 +82,7 @@ impl Worker {
     /// # Errors
     /// [`WorkerError`].
     pub fn attempt(&mut self, attempt: &Attempt) -> Result<Attempted, WorkerError> {
+        let attempt = &Attempt { isolation: self.isolation, ..attempt.clone() };
         let request = serde_json::to_string(attempt).expect("an attempt has no maps with odd keys");
         let patience = Duration::from_millis(attempt.limits.wall_ms) + GRACE;
         let mut why = String::new();
@@ -109,12 +112,6 @@ impl Worker {
             Err(RecvTimeoutError::Timeout) => Err(format!("no answer in {} s", patience.as_secs())),
             Err(RecvTimeoutError::Disconnected) => Err("it ended".to_owned()),
         })
-    }
-}
-
-impl Default for Worker {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

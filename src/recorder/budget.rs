@@ -50,6 +50,10 @@ impl Engine<'_> {
         if self.limit.is_some() || self.slow {
             return self.stop_running(tid);
         }
+        self.check_memory(Some(tid));
+        if self.limit.is_some() {
+            return self.stop_running(tid);
+        }
         let Some(cpu) = cpu_time(tid) else { return Ok(()) };
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         let since = *tracee.computes_since.get_or_insert(cpu);

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use super::change::Changes;
 use super::clock::{Clock, JUMPS_UNTIL_IDLE};
 use super::faults::Faults;
+use super::footprint::Footprint;
 use super::foresee::Way;
 use super::functions::Functions;
 use super::guard::Guard;
@@ -59,6 +60,10 @@ pub(super) struct Engine<'a> {
     pub(super) drained: u64,
     /// Bytes in the events so far.
     pub(super) recorded: u64,
+    /// Memory that calls have made.
+    pub(super) footprint: Footprint,
+    /// Some process has made a memfd.
+    pub(super) memfds: bool,
     /// First stops of children whose parent's fork stop has not come yet.
     pub(super) early: HashSet<Tid>,
     /// What was open before the run: standard streams, and pipes whose other ends strangers may hold.
@@ -141,6 +146,8 @@ impl<'a> Engine<'a> {
             drains,
             drained: 0,
             recorded: 0,
+            footprint: Footprint::default(),
+            memfds: false,
             early: HashSet::new(),
             inherited: HashSet::new(),
             restarting: HashMap::new(),
@@ -413,6 +420,7 @@ impl<'a> Engine<'a> {
         }
         self.note_overtaking();
         self.check_steps();
+        self.check_footprint();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A tracee at the entry of a call: let it in, hold it, refuse it, or do the call's work for it.
 
 use super::engine::{Engine, Fallible, failed};
-use super::filter::{NAMESPACES, denial};
+use super::filter::denial;
 use super::tracee::{Resume, State};
 use super::{decode, peer_call};
 use crate::sys::arch::{Invocation, Registers, Sys, invocation};
@@ -25,6 +25,9 @@ impl Engine<'_> {
         {
             call = interrupted;
             resumed = true;
+        }
+        if self.tracee(tid).is_some_and(|tracee| !tracee.peer) {
+            self.before_growth(tid, &call);
         }
         if self.maps_privately(tid, &call) {
             return Ok(());
@@ -56,7 +59,7 @@ impl Engine<'_> {
         if call.sys == Sys::Peer {
             return self.on_peer_call(tid, &call);
         }
-        if let Some(errno) = self.refusal(&call) {
+        if let Some(errno) = denial(&call, self.options.boxed).or_else(|| self.denied_target(tid, &call)) {
             let name = decode::name_of(call.sys);
             self.tell(tid, RawKind::Returned { call: Call::Refused { name }, result: Err(errno) });
             return self.skip(tid, registers()?, -i64::from(errno));
@@ -134,12 +137,6 @@ impl Engine<'_> {
             tracee.resume = Resume::Exit;
         }
         Ok(())
-    }
-
-    fn refusal(&self, call: &Invocation) -> Option<i32> {
-        let boxed = self.options.boxed;
-        let namespaces = boxed && call.sys == Sys::Clone && call.args[0] & NAMESPACES != 0;
-        if namespaces { Some(libc::EPERM) } else { denial(call.sys, boxed) }
     }
 
     /// Takes the call away from it; the call returns `result`.

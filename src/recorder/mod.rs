@@ -27,6 +27,7 @@ mod engine;
 mod entry;
 mod faults;
 mod filter;
+mod footprint;
 mod foresee;
 mod functions;
 mod guard;
@@ -40,6 +41,7 @@ mod socket_times;
 mod stacks;
 mod still;
 mod stops;
+mod strangers;
 mod substitute;
 mod timeouts;
 mod timer_list;
@@ -102,6 +104,8 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// The world is closed, and what would leave the box is denied.
     pub boxed: bool,
+    /// The ids of processes are the machine's: what is no tracee's is a stranger's, whom the program must not reach.
+    pub strangers: bool,
     /// Read ends, non-blocking, of the pipes that the program's output goes to: emptied as the run goes on.
     pub drains: Vec<OwnedFd>,
     /// Each event carries the learner's own place; none for a run that is to be fast.

@@ -205,6 +205,8 @@ impl Engine<'_> {
         }
         if let Some(errno) = errno.filter(|_| learner) {
             self.note_wall(tid, call, errno);
+        } else if learner {
+            self.note_growth(tid, call, result);
         }
         let forked = matches!(call.sys, Sys::Fork | Sys::Vfork | Sys::Clone) && errno.is_none();
         if !forked {

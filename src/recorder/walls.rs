@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 use super::decode;
 use super::engine::Engine;
-use crate::model::Signal;
+use crate::model::{Limits, Signal};
 use crate::sys::arch::{Invocation, Sys};
 use crate::trace::raw::{Call, Fd, FileKind, RawEvent, RawKind, Tid};
 
@@ -51,7 +51,9 @@ impl Engine<'_> {
             (Errno::ENOSPC, Sys::Write | Sys::Writev | Sys::Pwrite | Sys::Pwritev) if on_disk(call.args[0]) => {
                 self.hit_files(tid);
             }
-            (Errno::ENOSPC, Sys::Openat | Sys::Mknodat | Sys::Ftruncate | Sys::Shmget) => self.hit_files(tid),
+            // An empty file needs no room, but it is one.
+            (Errno::ENOSPC, Sys::Openat | Sys::Mknodat) => self.hit_file_count(tid),
+            (Errno::ENOSPC, Sys::Ftruncate | Sys::Shmget) => self.hit_files(tid),
             (Errno::ENOMEM, Sys::Mmap | Sys::Shmat) => {
                 self.hit("memory", format!("{} MiB", limits.memory_mib), Some(tid));
             }
@@ -69,7 +71,11 @@ impl Engine<'_> {
         }
     }
 
-    fn hit_files(&mut self, tid: Tid) {
+    pub(super) fn hit_file_count(&mut self, tid: Tid) {
+        self.hit("files", format!("{} files", Limits::FILES), Some(tid));
+    }
+
+    pub(super) fn hit_files(&mut self, tid: Tid) {
         let Some(limits) = self.options.limits else { return };
         self.hit("files", format!("{} MiB", limits.files_mib), Some(tid));
     }

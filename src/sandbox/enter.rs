@@ -8,15 +8,17 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid, pipe2, sethostname};
 
+use super::cgroup::Delegated;
 use super::error::{SandboxError, Step};
+use super::level::Isolation;
 use crate::sys::namespace::{Ids, Stretch, deny_setgroups, map_ids};
 use crate::sys::process::{Side, exit_now, fork, single_threaded};
 use crate::sys::wait::{Status, wait};
 
-/// Who a root becomes, as the worker's user namespace numbers users and groups.
+/// Who a root becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Person {
-    /// The user who started the grader: number 0 in the worker's namespace, and the only one there.
+    /// The user who started the grader: number 0 in the worker's namespace, where there is one, and alone there.
     Starter,
     /// Nobody: the grader was started by root, and a program that ran as root would be above process limits
     /// (setrlimit(2), RLIMIT_NPROC).
@@ -33,12 +35,63 @@ impl Person {
     }
 }
 
-/// Namespaces belong to the process as a whole, so this does.
-static ENTERED: OnceLock<Person> = OnceLock::new();
+/// The machine's user and group without rights of its own.
+const NOBODY: u32 = 65_534;
 
-/// Who the roots become, once the worker has entered its namespaces.
-pub(super) fn entered() -> Result<Person, SandboxError> {
-    ENTERED.get().copied().ok_or(SandboxError::NotEntered)
+/// What a worker is, once it has entered its box's outer part.
+#[derive(Debug, Clone)]
+pub(super) struct Entered {
+    pub(super) isolation: Isolation,
+    pub(super) person: Person,
+    /// The group to divide, at L0.
+    pub(super) cgroup: Option<Delegated>,
+}
+
+impl Entered {
+    /// The user and group that a root changes to, where that is another one than its own.
+    pub(super) fn other_user(&self) -> Option<u32> {
+        match (self.person, self.isolation.is_own_world()) {
+            (Person::Starter, _) => None,
+            (Person::Nobody, true) => Some(Person::Nobody.id()),
+            (Person::Nobody, false) => Some(NOBODY),
+        }
+    }
+}
+
+/// Namespaces belong to the process as a whole, so this does.
+static ENTERED: OnceLock<Entered> = OnceLock::new();
+
+/// What the worker has entered.
+pub(super) fn entered() -> Result<&'static Entered, SandboxError> {
+    ENTERED.get().ok_or(SandboxError::NotEntered)
+}
+
+/// Makes this process a worker of this level, or of the best that the machine has, for the rest of its life; the answer
+/// is which. To be called once, by a process with one thread; more calls do nothing.
+///
+/// # Errors
+/// [`SandboxError::Step`] with what to change where the machine does not give the level. The process is then in an
+/// unknown state and should end.
+pub fn enter_level(wanted: Option<Isolation>) -> Result<Isolation, SandboxError> {
+    if let Some(entered) = ENTERED.get() {
+        return Ok(entered.isolation);
+    }
+    let isolation = wanted.or_else(super::probe::best).ok_or(SandboxError::NoLevel)?;
+    match isolation {
+        Isolation::Cgroup => {
+            let cgroup = Delegated::take().map_err(|errno| SandboxError::step(Step::Cgroup, errno))?;
+            enter_namespaces(isolation, Some(cgroup))?;
+        }
+        Isolation::Namespaces => enter_namespaces(isolation, None)?,
+        Isolation::Landlock | Isolation::Limits => {
+            // Whoever is orphaned in a run falls to init, and to this process when init is gone (prctl(2)).
+            nix::sys::prctl::set_child_subreaper(true).map_err(|errno| SandboxError::step(Step::Fork, errno))?;
+            let person = if geteuid().is_root() { Person::Nobody } else { Person::Starter };
+            let _first = ENTERED.set(Entered { isolation, person, cgroup: None });
+        }
+        Isolation::None => return Err(SandboxError::NoLevel),
+    }
+    Ok(isolation)
 }
 
 /// Moves this process into a user, a mount, a network and a UTS namespace of its own, for the rest of its life.
@@ -50,9 +103,10 @@ pub(super) fn entered() -> Result<Person, SandboxError> {
 /// [`SandboxError::Step`] with the switch to turn where the machine forbids user namespaces. The process is then in an
 /// unknown state and should end.
 pub fn enter() -> Result<(), SandboxError> {
-    if ENTERED.get().is_some() {
-        return Ok(());
-    }
+    enter_level(Some(Isolation::Namespaces)).map(drop)
+}
+
+fn enter_namespaces(isolation: Isolation, cgroup: Option<Delegated>) -> Result<(), SandboxError> {
     match single_threaded() {
         Ok(true) => {}
         Ok(false) => return Err(SandboxError::step(Step::Fork, Errno::EBUSY)),
@@ -65,7 +119,7 @@ pub fn enter() -> Result<(), SandboxError> {
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
         .map_err(failed(Step::PrivateMounts))?;
     sethostname("box").map_err(failed(Step::HostName))?;
-    let _first = ENTERED.set(person);
+    let _first = ENTERED.set(Entered { isolation, person, cgroup });
     Ok(())
 }
 

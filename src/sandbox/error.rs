@@ -24,6 +24,9 @@ pub enum SandboxError {
     /// [`super::launch`] before [`super::enter`].
     #[error("start an attempt outside the worker's namespaces: the worker has not entered them")]
     NotEntered,
+    /// Not even the last level works here.
+    #[error("start a program with any isolation: `ipc-grade doctor` says what is missing")]
+    NoLevel,
     /// The program's name is no file name.
     #[error("start a program called {0:?}: that is no file name")]
     BadName(String),
@@ -117,6 +120,12 @@ steps! {
     Filter = "install the filter",
     /// execve(2).
     Exec = "run",
+    /// A lock: one run at a time where there are no namespaces.
+    Turn = "wait for a turn with",
+    /// landlock_restrict_self(2).
+    Landlock = "restrict a process by Landlock",
+    /// The group of a run.
+    Cgroup = "make a cgroup",
 }
 
 impl Step {
@@ -153,6 +162,13 @@ impl Step {
             (Self::ReadOnly, Errno::ENOSYS) => "this needs Linux 5.12 or newer",
             (Self::Close, Errno::ENOSYS) => "this needs Linux 5.9 or newer",
             (Self::Pivot, Errno::EINVAL) => "the root is the boot image or a chroot, which cannot be exchanged",
+            (Self::Landlock, _) => {
+                "the kernel lacks Landlock (CONFIG_SECURITY_LANDLOCK, and landlock in lsm=), from 5.13 on"
+            }
+            (Self::Cgroup, Errno::ENOENT | Errno::ENOTSUP) => {
+                "the machine has no cgroups of version 2 with controllers of memory and pids"
+            }
+            (Self::Cgroup, Errno::EACCES | Errno::EPERM | Errno::EBUSY | Errno::EROFS) => CGROUP_REMEDY,
             (Self::Fork, Errno::EBUSY) => "the process has several threads; a worker has one",
             (Self::Exec, Errno::EACCES) => "the file must be executable for everybody, on a file system without noexec",
             _ => return None,
@@ -160,6 +176,10 @@ impl Step {
         Some(text.to_owned())
     }
 }
+
+/// How a user gets a group of its own (systemd-run(1)).
+const CGROUP_REMEDY: &str =
+    "start the grader in a group of its own: systemd-run --user --scope -p Delegate=yes ipc-grade …";
 
 /// The switch that this machine has, by name.
 pub(super) fn user_namespaces_remedy() -> String {

@@ -12,12 +12,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::unistd::pipe2;
 
-use super::enter::entered;
+use super::bare::{Bare, Leftover};
+use super::cgroup::Group;
+use super::enter::{Entered, entered};
 use super::error::{SandboxError, Step};
 use super::stub;
 use super::wire::{Message, Received, Receiver, channel};
+use super::{PROGRAM_FOLDER, WORK_FOLDER};
 use crate::model::Limits;
-use crate::sys::process::{Side, clone_into, kill_by_pidfd};
+use crate::sys::process::{Side, clone_into, kill_by_pidfd, kill_children};
 use crate::sys::ptrace;
 use crate::sys::seccomp::Instruction;
 use crate::sys::wait::{Status, wait};
@@ -48,6 +51,33 @@ pub struct Spec {
     pub limits: Limits,
     /// The seccomp filter of all roots; none is installed where it is empty.
     pub filter: Vec<Instruction>,
+    /// Where it runs.
+    pub ground: Ground,
+}
+
+/// Where a program runs: its working directory and its own folder. Without namespaces they are made for one run; the
+/// default is inside a box of namespaces.
+#[derive(Debug, Default)]
+pub struct Ground(Option<Bare>);
+
+impl Ground {
+    /// A place of what the worker has entered. Without namespaces it waits until no other run of this user has one.
+    ///
+    /// # Errors
+    /// [`SandboxError::NotEntered`]; a folder that cannot be made.
+    pub fn new() -> Result<Self, SandboxError> {
+        if entered()?.isolation.is_own_world() { Ok(Self(None)) } else { Bare::make().map(Some).map(Self) }
+    }
+
+    /// The working directory of every root, as they see it.
+    pub fn work(&self) -> PathBuf {
+        self.0.as_ref().map_or_else(|| WORK_FOLDER.into(), Bare::work)
+    }
+
+    /// Where the program and the tools beside it are, as they see it.
+    pub fn programs(&self) -> PathBuf {
+        self.0.as_ref().map_or_else(|| PROGRAM_FOLDER.into(), Bare::programs)
+    }
 }
 
 /// A process of ours beside the program.
@@ -90,12 +120,18 @@ pub struct Launch {
     go: Vec<File>,
     init: Init,
     messages: Receiver,
+    /// The folder of a run without namespaces; after `init`, so that it goes when nobody is in it any more.
+    bare: Option<Bare>,
+    /// The run's own, at L0; after `init` too.
+    group: Option<Group>,
 }
 
-/// Pid 1 of the box; reaped once `ended`.
+/// Pid 1 of the box, or the first of the run's processes where there are no namespaces; reaped once `ended`.
 #[derive(Debug)]
 struct Init {
     pid: i32,
+    /// The first of a pid namespace: all others of it end before it does.
+    holds_all: bool,
     pidfd: OwnedFd,
     /// Init ends when the last copy of this is closed.
     lifeline: Option<OwnedFd>,
@@ -108,8 +144,8 @@ struct Init {
 ///
 /// # Errors
 /// What the machine does not give, or a program that cannot be opened; the box is gone again then.
-pub fn launch(spec: Spec) -> Result<Launch, SandboxError> {
-    let person = entered()?;
+pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
+    let entered = entered()?;
     let bad = |name: &str| name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']);
     if let Some(name) = [&spec.name].into_iter().chain(spec.tools.iter().map(|(name, _)| name)).find(|name| bad(name)) {
         return Err(SandboxError::BadName(name.clone()));
@@ -125,14 +161,29 @@ pub fn launch(spec: Spec) -> Result<Launch, SandboxError> {
         waits.push(wait_for);
         go.push(File::from(write));
     }
-    let namespaces = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
+    let bare = spec.ground.0.take();
+    if let Some(bare) = &bare {
+        let tools = spec.tools.iter().map(|(name, file)| (name.as_str(), file.as_path()));
+        let programs: Vec<_> = [(spec.name.as_str(), spec.program.as_path())].into_iter().chain(tools).collect();
+        bare.fill(&programs, entered.other_user())?;
+    }
+    let own_world = entered.isolation.is_own_world();
+    if bare.is_some() == own_world {
+        return Err(SandboxError::NotEntered);
+    }
+    let group = entered.cgroup.as_ref().map(|cgroup| cgroup.group(&spec.limits)).transpose();
+    let group = group.map_err(|errno| SandboxError::step(Step::Cgroup, errno))?;
+    let namespaces = match own_world {
+        true => CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC,
+        false => CloneFlags::empty(),
+    };
     let init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
-        Side::Child => stub::init(spec, person, sender, until, waits),
-        Side::Parent((pid, pidfd)) => Init { pid, pidfd, lifeline: Some(lifeline), ended: false },
+        Side::Child => stub::init(spec, Outside { entered, bare, group }, sender, until, waits),
+        Side::Parent((pid, pidfd)) => Init { pid, holds_all: own_world, pidfd, lifeline: Some(lifeline), ended: false },
     };
     // Ours must go, or the messages would never end, and a reader of the program's output would never see it end.
     drop((spec, sender, until, waits));
-    let mut launch = Launch { roots: Vec::new(), go, init, messages };
+    let mut launch = Launch { roots: Vec::new(), go, init, messages, bare, group };
     let mut standing = vec![None; names.len()];
     let mut ready = false;
     loop {
@@ -184,17 +235,41 @@ impl Launch {
         }
     }
 
-    /// Ends every process of the box and waits until they are gone.
-    ///
+    /// Whether the kernel has killed a process of the box for the memory that all hold together.
+    pub fn ran_out_of_memory(&self) -> bool {
+        self.group.as_ref().is_some_and(Group::ran_out)
+    }
+
+    /// Ends every process of the box and waits until they are gone; where that does not take all that they have made
+    /// with it, what is told to be left over is removed.
+    ///    ///
     /// Reaps every child and tracee of the calling thread that ends meanwhile: a worker has no others.
     ///
     /// # Errors
     /// [`SandboxError::Left`] where the kernel does not end them; what [`Launch::failure`] would say.
-    pub fn end(mut self) -> Result<(), SandboxError> {
+    pub fn end(self) -> Result<(), SandboxError> {
+        self.end_and_sweep(&[])
+    }
+
+    /// The same, and where ending them does not take with it all that they have made, what is left over is removed.
+    ///
+    /// # Errors
+    /// Those of [`Launch::end`].
+    pub fn end_and_sweep(mut self, leftovers: &[Leftover]) -> Result<(), SandboxError> {
         let failure = self.failure();
         self.init.end()?;
+        if let Some(bare) = &self.bare {
+            bare.sweep(leftovers);
+        }
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// What init has to know of the worker and of the place.
+pub(super) struct Outside {
+    pub(super) entered: &'static Entered,
+    pub(super) bare: Option<Bare>,
+    pub(super) group: Option<Group>,
 }
 
 impl Init {
@@ -215,12 +290,13 @@ impl Init {
                     Status::Stopped(_) => {
                         let _gone = ptrace::cont(pid, None);
                     }
-                    Status::Exited(_) | Status::Killed(_) if pid == self.pid => {
-                        self.ended = true;
-                        return Ok(());
-                    }
+                    Status::Exited(_) | Status::Killed(_) if pid == self.pid => self.ended = true,
                     Status::Exited(_) | Status::Killed(_) => {}
                 }
+            }
+            // Without a namespace of its own what is left falls to this process, which has no other children.
+            if self.ended && (self.holds_all || !kill_children()) {
+                return Ok(());
             }
             if Instant::now() >= deadline {
                 return Err(SandboxError::Left(LAST_BREATH));

@@ -34,7 +34,7 @@ pub(super) fn apply(limits: &Limits) -> nix::Result<()> {
 }
 
 /// How many processes and threads the box allows at the very most.
-fn processes(limits: &Limits) -> u64 {
+pub(super) fn processes(limits: &Limits) -> u64 {
     u64::from(limits.processes).saturating_mul(4).max(64)
 }
 

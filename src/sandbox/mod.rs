@@ -24,49 +24,37 @@
 //!   └────go──────────► program 700001 + peers
 //! ```
 //!
+//! On a machine without namespaces ([`Isolation::Landlock`], [`Isolation::Limits`]) init is a child like others and what is
+//! built is a folder: see `bare.rs`. With a delegated cgroup ([`Isolation::Cgroup`]) init enters a group of the run's own
+//! before it forks: see `cgroup.rs`.
+//!
 //! Who ends: [`Launch::end`] kills init by its pidfd, and the kernel kills all else in the pid namespace and holds
-//! init's end back until the last of them is reaped. Dropping a [`Launch`] does the same; so does the worker's death,
+//! init's end back until the last of them is reaped; without namespaces init kills what is left before it ends, and the
+//! worker, to whom the rest falls, does the same after it. Dropping a [`Launch`] does the same; so does the worker's death,
 //! when the lifeline comes to its end. A root whose go pipe ends before it was let go exits.
 
+mod bare;
+mod cgroup;
 mod enter;
 mod error;
 mod launch;
+mod level;
 mod limits;
 pub mod probe;
 mod root;
 mod stub;
 mod wire;
 
-pub use enter::enter;
+pub use bare::Leftover;
+pub use enter::{enter, enter_level};
 pub use error::{SandboxError, Step};
-pub use launch::{Launch, PeerSpec, PeerStart, RootHandle, Spec, launch};
+pub use launch::{Ground, Launch, PeerSpec, PeerStart, RootHandle, Spec, launch};
+pub use level::Isolation;
 
-use serde::{Deserialize, Serialize};
-
-/// What stands between a program and the machine; stated with every result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Isolation {
-    /// The box of this module: its own namespaces of every kind but cgroup and time, and limits by process.
-    Namespaces,
-    /// Nothing: the program ran where it stood.
-    None,
-}
-
-impl Isolation {
-    /// The word of reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Namespaces => "namespaces",
-            Self::None => "none",
-        }
-    }
-}
-
-/// The working directory of every root, inside the box.
+/// The working directory of every root, inside a box of namespaces.
 pub const WORK_FOLDER: &str = "/work";
 
-/// Where the program and the tools beside it are, inside the box.
+/// Where the program and the tools beside it are, inside a box of namespaces.
 pub const PROGRAM_FOLDER: &str = "/box";
 
 /// The first id that a root may get: high, so that no drawn number looks like a process id.

@@ -45,9 +45,6 @@ pub(super) struct Plan<'a> {
     pub(super) person: Person,
 }
 
-/// Files and folders of one tmpfs; an empty file is one.
-const INODES: u32 = 4096;
-
 /// Below these the box is built, in the first that the host has. None of them may be a source of the box.
 const STAGES: [&str; 4] = ["/tmp", "/mnt", "/run", "/var"];
 
@@ -146,7 +143,7 @@ fn devices() -> Result<(), Failure> {
 fn scratch(limits: &Limits, person: Person) -> Result<(), Failure> {
     let place = "scratch";
     make_folder(place, 0o755)?;
-    let options = format!("mode=755,size={}m,nr_inodes={INODES}", limits.files_mib.max(1));
+    let options = format!("mode=755,size={}m,nr_inodes={}", limits.files_mib.max(1), Limits::FILES);
     tmpfs(Path::new(place), &options)?;
     for (name, inside, mode) in [("work", "work", 0o755), ("tmp", "tmp", 0o1777), ("shm", "dev/shm", 0o1777)] {
         let source = format!("{place}/{name}");
@@ -213,9 +210,4 @@ fn make_file(path: &str, text: &str) -> Result<(), Failure> {
     file.and_then(|mut file: File| std::io::Write::write_all(&mut file, text.as_bytes()))
         .map_err(errno)
         .map_err(Failure::about(Step::Make, path))
-}
-
-/// The program's path in the box.
-pub(super) fn program_path(name: &str) -> PathBuf {
-    Path::new(PROGRAM_FOLDER).join(name)
 }

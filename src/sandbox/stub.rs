@@ -10,6 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
@@ -17,18 +18,21 @@ use nix::sys::personality::{self, Persona};
 use nix::sys::prctl;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
-    Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, execve, getpid, setgroups, setresgid, setresuid, setsid,
+    Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, execve, getcwd, getpid, setgroups, setresgid, setresuid, setsid,
 };
 
-use super::enter::Person;
+use super::bare::{self, Bare};
+use super::enter::Entered;
 use super::error::Step;
-use super::launch::{PeerSpec, PeerStart, Spec};
+use super::launch::{Outside, PeerSpec, PeerStart, Spec};
 use super::wire::{Failure, Message, Sender};
-use super::{limits, root};
+use super::{Isolation, PROGRAM_FOLDER, limits, root};
 use crate::model::{Limits, Signal};
 use crate::sys::creds::drop_capabilities;
 use crate::sys::namespace::{Ids, deny_setgroups, errno, map_ids};
-use crate::sys::process::{Side, above_standard_streams, close_all_but, exit_now, fork, ignore, reset_signals};
+use crate::sys::process::{
+    Side, above_standard_streams, close_all_but, exit_now, fork, ignore, kill_children, reset_signals,
+};
 use crate::sys::seccomp::{self, Instruction};
 
 /// User and group of every root, as it sees itself.
@@ -47,6 +51,8 @@ enum Job {
 }
 
 struct Program {
+    /// As it sees it itself.
+    path: PathBuf,
     name: String,
     args: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
@@ -56,40 +62,72 @@ struct Program {
 
 /// What all roots have in common.
 struct Shared<'a> {
-    person: Person,
+    entered: &'a Entered,
     filter: &'a [Instruction],
     sender: &'a Sender,
 }
 
 /// Pid 1: builds the root, forks the roots, sleeps until the lifeline ends.
-pub(super) fn init(spec: Spec, person: Person, sender: Sender, lifeline: OwnedFd, go: Vec<OwnedFd>) -> ! {
+pub(super) fn init(spec: Spec, outside: Outside, sender: Sender, lifeline: OwnedFd, go: Vec<OwnedFd>) -> ! {
+    let holds_all = outside.entered.isolation.is_own_world();
     let life = || {
-        if let Err(failure) = start_roots(spec, person, &sender, go) {
+        if let Err(failure) = start_roots(spec, outside, &sender, go) {
             sender.send(&Message::Failed(failure));
             return 1;
         }
-        sleep(sender, &lifeline)
+        let status = sleep(sender, &lifeline);
+        // In a pid namespace the kernel does this. Those who are killed may have had children.
+        while !holds_all && kill_children() {
+            let _ended = nix::sched::sched_yield();
+        }
+        status
     };
     exit_now(catch_unwind(AssertUnwindSafe(life)).unwrap_or(PANICKED))
 }
 
-fn start_roots(spec: Spec, person: Person, sender: &Sender, go: Vec<OwnedFd>) -> Result<(), Failure> {
+fn start_roots(spec: Spec, outside: Outside, sender: &Sender, go: Vec<OwnedFd>) -> Result<(), Failure> {
     reset_signals();
     ignore(Signal::CHLD);
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    let plan =
-        root::Plan { program: &spec.program, name: &spec.name, tools: &spec.tools, limits: &spec.limits, person };
-    root::build(plan)?;
-    let Spec { program: _, name, tools: _, args, env, streams, peers, limits, filter } = spec;
-    let program = Program { name, args, env, streams, limits };
+    let Outside { entered, bare, group } = outside;
+    if let Some(group) = &group {
+        group.enter().map_err(Failure::at(Step::Cgroup))?;
+    }
+    let folder = match &bare {
+        None => {
+            let (program, name, tools, limits) = (&spec.program, &spec.name, &spec.tools, &spec.limits);
+            root::build(root::Plan { program, name, tools, limits, person: entered.person })?;
+            Path::new(PROGRAM_FOLDER).to_owned()
+        }
+        Some(bare) => {
+            stand_in(bare, entered)?;
+            bare.programs()
+        }
+    };
+    // The worker's to remove.
+    std::mem::forget((bare, group));
+    let Spec { program: _, name, tools: _, args, env, streams, peers, limits, filter, ground: _ } = spec;
+    let program = Program { path: folder.join(&name), name, args, env, streams, limits };
     let jobs = peers.into_iter().map(Job::Peer).chain([Job::Program(program)]);
     for (index, (job, go)) in jobs.zip(go).enumerate() {
         match fork().map_err(Failure::at(Step::Fork))? {
             Side::Parent(_) => {}
-            Side::Child => stand(index as i32, job, go, &Shared { person, filter: &filter, sender }),
+            Side::Child => stand(index as i32, job, go, &Shared { entered, filter: &filter, sender }),
         }
     }
     Ok(())
+}
+
+/// Init of a run without namespaces, where its roots begin.
+fn stand_in(bare: &Bare, entered: &Entered) -> Result<(), Failure> {
+    prctl::set_child_subreaper(true).map_err(Failure::at(Step::Fork))?;
+    let work = bare.work();
+    let about = work.to_string_lossy();
+    std::env::set_current_dir(&work).map_err(errno).map_err(Failure::about(Step::Open, &about))?;
+    match entered.isolation {
+        Isolation::Landlock => bare::restrict(&work, &bare.programs(), true),
+        _ => Ok(()),
+    }
 }
 
 /// The rest of init's life.
@@ -99,6 +137,8 @@ fn sleep(sender: Sender, lifeline: &OwnedFd) -> u8 {
         sender.send(&Message::Failed(Failure::at(Step::Close)(errno)));
         return 1;
     }
+    // Nobody looks into it, not even who has the same user: it is the grader's copy (prctl(2), PR_SET_DUMPABLE).
+    let _as_before = prctl::set_dumpable(false);
     sender.send(&Message::Ready);
     drop(sender);
     // The end comes when the worker closes its end, or dies.
@@ -123,7 +163,8 @@ fn stand(index: i32, job: Job, go: OwnedFd, shared: &Shared<'_>) -> ! {
 
 fn run_program(index: i32, program: Program, go: OwnedFd, shared: &Shared<'_>) -> Result<u8, Failure> {
     // All memory that exec needs, before anything is watched.
-    let path = root::program_path(&program.name);
+    let path = program.path.clone();
+    let path_of_program = program.path;
     let shown = path.to_string_lossy().into_owned();
     let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| Failure::about(Step::Exec, &shown)(nix::Error::EINVAL));
     let path = text(path.into_os_string().into_vec())?;
@@ -132,10 +173,15 @@ fn run_program(index: i32, program: Program, go: OwnedFd, shared: &Shared<'_>) -
     let env = program.env.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
 
     reset_signals();
-    become_ordinary(shared.person)?;
+    become_ordinary(shared.entered)?;
     set_streams(program.streams.each_ref().map(AsFd::as_fd))?;
     drop(program.streams);
     close_all_but_streams_and(&[go.as_fd(), shared.sender.0.as_fd()])?;
+    if shared.entered.isolation == Isolation::Landlock
+        && let (Ok(work), Some(folder)) = (getcwd(), path_of_program.parent())
+    {
+        bare::restrict(&work, folder, false)?;
+    }
     limits::apply(&program.limits).map_err(Failure::at(Step::Limits))?;
     personality::set(Persona::ADDR_NO_RANDOMIZE).map_err(Failure::at(Step::Limits))?;
     if wait_for_go(index, go, shared.sender).is_none() {
@@ -150,7 +196,7 @@ fn run_program(index: i32, program: Program, go: OwnedFd, shared: &Shared<'_>) -
 fn run_peer(index: i32, peer: PeerSpec, go: OwnedFd, shared: &Shared<'_>) -> Result<u8, Failure> {
     reset_signals();
     ignore(Signal::PIPE);
-    become_ordinary(shared.person)?;
+    become_ordinary(shared.entered)?;
     let null = OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(errno).map_err(Failure::about(Step::Open, "/dev/null"))?;
     set_streams([null.as_fd(); 3])?;
@@ -167,12 +213,12 @@ fn run_peer(index: i32, peer: PeerSpec, go: OwnedFd, shared: &Shared<'_>) -> Res
     Ok((peer.run)(PeerStart { program, kept: peer.keep }))
 }
 
-/// Leaves the worker's users: number 1000 in a user namespace where nothing else is mapped, without capabilities.
-fn become_ordinary(person: Person) -> Result<(), Failure> {
+/// Leaves the worker's users, where it has some of its own: number 1000 in a user namespace where nothing else is mapped;
+/// without capabilities.
+fn become_ordinary(entered: &Entered) -> Result<(), Failure> {
     let failed = Failure::at(Step::OrdinaryUser);
     setsid().map_err(&failed)?;
-    let id = person.id();
-    if person == Person::Nobody {
+    if let Some(id) = entered.other_user() {
         setgroups(&[]).map_err(&failed)?;
         let (user, group) = (Uid::from_raw(id), Gid::from_raw(id));
         setresgid(group, group, group).map_err(&failed)?;
@@ -180,6 +226,10 @@ fn become_ordinary(person: Person) -> Result<(), Failure> {
         // A change of user takes /proc/self and the tracer's access away (prctl(2), PR_SET_DUMPABLE).
         prctl::set_dumpable(true).map_err(&failed)?;
     }
+    if !entered.isolation.is_own_world() {
+        return drop_capabilities().map_err(&failed);
+    }
+    let id = entered.person.id();
     unshare(CloneFlags::CLONE_NEWUSER).map_err(&failed)?;
     map_ids("self", Ids::Users, &[(ORDINARY, id, 1)]).map_err(&failed)?;
     deny_setgroups().map_err(&failed)?;

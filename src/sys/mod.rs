@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod objects;
 pub mod peer_call;
 pub mod process;
 pub mod ptrace;

@@ -96,6 +96,28 @@ pub fn kill(pid: i32, signal: Signal) -> nix::Result<()> {
     Errno::result(unsafe { libc::kill(pid, signal.number()) }).map(drop)
 }
 
+/// SIGKILL to every child of this process's first thread; whether there was any that had not ended.
+///
+/// Children of theirs fall to init or to a subreaper above (prctl(2)): to be called again until there is none.
+pub fn kill_children() -> bool {
+    let own = std::process::id();
+    let alive = |pid: i32| {
+        // Whoever is not yet waited for is a zombie (proc_pid_stat(5)).
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, parent) = (fields.next(), fields.next());
+        parent == Some(own.to_string().as_str()) && state.is_some_and(|state| !matches!(state, "Z" | "X"))
+    };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut any = false;
+    for pid in ids.filter(|pid| alive(*pid)) {
+        any = true;
+        let _gone = kill(pid, Signal::KILL);
+    }
+    any
+}
+
 /// Gives every signal its default action and masks none: both are inherited through fork, and through exec
 /// "ignored" and the mask are.
 pub fn reset_signals() {

@@ -33,7 +33,8 @@ const fn low_half_of_arg(index: u32) -> u32 {
 pub enum Rule {
     /// The tracer decides; without one the call fails with ENOSYS.
     Trace(i64),
-    /// The tracer decides where this argument (its low 32 bits) has one of these bits, or lacks all of those.
+    /// The tracer decides where this argument (its low 32 bits) has one of these bits, or lacks all of those, or where
+    /// another one is large.
     TraceIf {
         /// The call.
         number: i64,
@@ -41,11 +42,33 @@ pub enum Rule {
         arg: u32,
         /// Stop where one of these is set …
         any: u32,
-        /// … or where none of these is.
+        /// … or where none of these is …
         unless: u32,
+        /// … or where the argument of this index is at least that.
+        large: (u32, u32),
+    },
+    /// The tracer decides where this argument (its low 32 bits) is that; all else goes through.
+    TraceIfEqual {
+        /// The call.
+        number: i64,
+        /// The argument's index.
+        arg: u32,
+        /// What it is compared with.
+        value: u32,
+    },
+    /// The tracer decides where this argument (its low 32 bits) is not that; all else goes through.
+    TraceUnlessEqual {
+        /// The call.
+        number: i64,
+        /// The argument's index.
+        arg: u32,
+        /// What it is compared with.
+        value: u32,
     },
     /// It fails with this error and nobody stops.
     Fail(i64, i32),
+    /// So does every call from this number on that no rule before names.
+    FailFrom(i64, i32),
 }
 
 /// Builds the filter: foreign architectures end the process, what no rule names goes through at full speed.
@@ -72,18 +95,45 @@ pub fn build(rules: &[Rule]) -> Vec<Instruction> {
                 program.push(jump(EQUAL, number as u32, 0, 1));
                 program.push(statement(RETURN, libc::SECCOMP_RET_ERRNO | errno as u32));
             }
-            Rule::TraceIf { number, arg, any, unless } => {
-                program.push(jump(EQUAL, number as u32, 0, 5));
-                program.push(statement(LOAD, low_half_of_arg(arg)));
-                program.push(jump(HAS_BITS, any, 1, 0));
-                program.push(jump(HAS_BITS, unless, 1, 0));
-                program.push(statement(RETURN, libc::SECCOMP_RET_TRACE));
-                program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+            Rule::FailFrom(number, errno) => {
+                // -1 is a call that a tracer took away.
+                program.push(jump(EQUAL, u32::MAX, 2, 0));
+                program.push(jump(AT_LEAST, number as u32, 0, 1));
+                program.push(statement(RETURN, libc::SECCOMP_RET_ERRNO | errno as u32));
             }
+            Rule::TraceIfEqual { number, arg, value } => {
+                program.extend(by_argument(number, arg, value, [libc::SECCOMP_RET_TRACE, libc::SECCOMP_RET_ALLOW]));
+            }
+            Rule::TraceUnlessEqual { number, arg, value } => {
+                program.extend(by_argument(number, arg, value, [libc::SECCOMP_RET_ALLOW, libc::SECCOMP_RET_TRACE]));
+            }
+            Rule::TraceIf { number, arg, any, unless, large: (other, most) } => program.extend([
+                jump(EQUAL, number as u32, 0, 9),
+                statement(LOAD, low_half_of_arg(arg)),
+                jump(HAS_BITS, any, 5, 0),
+                jump(HAS_BITS, unless, 0, 4),
+                statement(LOAD, low_half_of_arg(other) + 4),
+                jump(EQUAL, 0, 0, 2),
+                statement(LOAD, low_half_of_arg(other)),
+                jump(AT_LEAST, most, 0, 1),
+                statement(RETURN, libc::SECCOMP_RET_TRACE),
+                statement(RETURN, libc::SECCOMP_RET_ALLOW),
+            ]),
         }
     }
     program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
     program
+}
+
+/// What becomes of a call where an argument equals a value, and where it does not.
+fn by_argument(number: i64, arg: u32, value: u32, [equal, other]: [u32; 2]) -> [Instruction; 5] {
+    [
+        jump(EQUAL, number as u32, 0, 4),
+        statement(LOAD, low_half_of_arg(arg)),
+        jump(EQUAL, value, 0, 1),
+        statement(RETURN, equal),
+        statement(RETURN, other),
+    ]
 }
 
 /// Sets no_new_privs and installs the filter on this thread, for ever, with all that it forks or execs.

@@ -5,7 +5,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 
 use ipc_grade::model::Limits;
-use ipc_grade::sandbox::{Launch, PeerSpec, Spec, enter, launch, probe};
+use ipc_grade::sandbox::{Ground, Launch, PeerSpec, Spec, enter, launch, probe};
 
 use crate::own_process::Case;
 
@@ -51,6 +51,7 @@ fn spec(args: &[&str]) -> (Spec, PipeWriter, PipeReader) {
         peers: Vec::new(),
         limits: Limits::default(),
         filter: Vec::new(),
+        ground: Ground::default(),
     };
     (spec, input, output)
 }
@@ -318,7 +319,7 @@ fn pry() {
 }
 
 fn probed() {
-    for facility in probe::probe(std::path::Path::new("/bin/true")).expect("one thread") {
+    for facility in probe::probe().expect("one thread") {
         assert!(facility.works() || facility.need == probe::Need::Better, "{facility:?}");
     }
     assert_eq!(children(), 0);

@@ -173,6 +173,22 @@ pub enum Sys {
     Seccomp,
     Personality,
     IoUringSetup,
+    ProcessMadvise,
+    Kcmp,
+    OpenTree,
+    MoveMount,
+    Fsopen,
+    Fspick,
+    Fsmount,
+    MountSetattr,
+    OpenByHandleAt,
+    FanotifyInit,
+    MemfdSecret,
+    ModifyLdt,
+    Syslog,
+    Prctl,
+    Prlimit64,
+    Fallocate,
 }
 
 /// The number of the call by which a peer of the harness speaks to the recorder; no kernel has a call of this number.
