@@ -137,7 +137,7 @@ impl Engine<'_> {
     fn coming(&self, by: Duration) -> impl Iterator<Item = (Duration, Coming)> {
         let waits = self.tracees.iter().filter_map(|(order, tracee)| match tracee.state {
             State::Sleep(until) => Some((until, Coming::Sleep(*order, tracee.tid))),
-            State::Asleep { .. } => Some((tracee.deadline?.until, Coming::TimeOut(*order, tracee.tid))),
+            State::Asleep { .. } | State::Held => Some((tracee.deadline?.until, Coming::TimeOut(*order, tracee.tid))),
             _ => None,
         });
         // To ask who hears a timer takes a look at its process: only for those that matter.

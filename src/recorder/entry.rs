@@ -45,6 +45,7 @@ impl Engine<'_> {
             tracee.changes.clear();
             tracee.foreseen = false;
             tracee.enters = false;
+            tracee.proves = false;
             tracee.ask = None;
             tracee.computes_since = None;
             tracee.yielded = false;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::engine::{Engine, Fallible, failed};
 use super::stops::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, is_restart};
+use super::tracee::State;
 use crate::sys::arch::{Invocation, Registers, Sys};
 use crate::sys::{memory, ptrace};
 use crate::trace::raw::Tid;
@@ -44,6 +45,11 @@ impl Deadline {
     /// That of a call whose time-out is no argument of it.
     pub(super) fn of_option(until: Duration, errno: i32) -> Self {
         Self { until, result: -i64::from(errno), argument: None, left: None, never_restarted: true }
+    }
+
+    /// Whether the call writes how much time was left.
+    pub(super) fn tells_what_is_left(self) -> bool {
+        self.left.is_some()
     }
 }
 
@@ -141,6 +147,20 @@ fn absolute(call: &Invocation) -> Option<(usize, u64, libc::clockid_t)> {
     (addr != 0).then_some((index, addr, clock))
 }
 
+/// The sets of select(2), which an interrupted call leaves as they were and one whose time has come empties.
+fn clear_sets(tid: Tid, call: &Invocation) {
+    let [count, sets @ .., _, _] = call.args;
+    if !matches!(call.sys, Sys::Select | Sys::Pselect6) {
+        return;
+    }
+    // Whole words, of as many descriptors as a set can have (FD_SETSIZE).
+    let words = (count as usize).min(libc::FD_SETSIZE).div_ceil(64);
+    for addr in sets.into_iter().filter(|addr| *addr != 0) {
+        // Where it cannot be written, the kernel could not either.
+        let _ = memory::write(tid, addr, &vec![0; 8 * words]);
+    }
+}
+
 impl Engine<'_> {
     /// A call is about to be made: it keeps the deadline that it had if it is made again after an interruption that
     /// nobody handled.
@@ -157,6 +177,7 @@ impl Engine<'_> {
 
     /// The tracee goes into its call: what is to be different for the call's length is put into its registers.
     pub(super) fn rewrite_arguments(&mut self, tid: Tid) -> Fallible<()> {
+        self.writes_the_rest(tid);
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         let deadline = tracee.deadline.and_then(|deadline| deadline.argument);
         let changes: Vec<(usize, u64)> = tracee.changes.drain(..).chain(deadline).collect();
@@ -202,6 +223,9 @@ impl Engine<'_> {
             // The kernel fails silently here too (fs/select.c, poll_select_finish).
             let _ = memory::write(tid, addr, &bytes_of(deadline.until.saturating_sub(now), unit));
         }
+        if let Some(call) = tracee.call.filter(|_| expired && interrupted) {
+            clear_sets(tid, &call);
+        }
         if !is_restart(end) {
             tracee.deadline = None;
         }
@@ -216,6 +240,10 @@ impl Engine<'_> {
 
     /// The time of a call has come: it returns.
     pub(super) fn time_out(&mut self, tid: Tid) -> Fallible<()> {
+        let held = self.tracee(tid).is_some_and(|tracee| tracee.state == State::Held);
+        if held && !self.enter_expired(tid)? {
+            return Ok(());
+        }
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         tracee.expired = true;
         match ptrace::interrupt(tid) {

@@ -9,6 +9,7 @@ mod locks;
 mod objects;
 mod pieces;
 mod pipes;
+mod polls;
 mod processes;
 mod signals;
 #[path = "../support/story.rs"]

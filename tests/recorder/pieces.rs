@@ -123,6 +123,7 @@ fn without_waiting() {
 #[test]
 fn in_several_parts() {
     check_both("in_several_parts");
+    check_both("parts_in_the_midst");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::RecorderError;
 use super::super::engine::{Engine, Fallible};
+use super::super::timeouts::Deadline;
 use super::Way;
 use crate::model::seed::split_mix;
 use crate::sys::arch::Invocation;
@@ -21,9 +22,12 @@ pub(crate) struct Audit {
 
 impl Engine<'_> {
     /// Whether something that is changed for the length of the call has to be put back at its exit: bytes that were
-    /// exchanged, pointers into guarded memory.
+    /// exchanged, pointers into guarded memory; or what it says of the time is the virtual clock's.
     pub(super) fn needs_its_exit(&mut self, tid: Tid) -> bool {
-        self.tracee(tid).is_some_and(|tracee| !tracee.exchanged.is_empty() || tracee.standing.has_moved_args())
+        self.tracee(tid).is_some_and(|tracee| {
+            let tells_time = tracee.deadline.is_some_and(Deadline::tells_what_is_left);
+            !tracee.exchanged.is_empty() || tracee.standing.has_moved_args() || tells_time
+        })
     }
 
     /// Whether this one is audited.

@@ -42,10 +42,11 @@ impl Engine<'_> {
         }
         let kernel = &self.kernel;
         for tracee in self.tracees.values_mut().filter(|tracee| tracee.state == State::Held) {
-            let waits = match tracee.ask {
-                Some(Ask::Read(fd, len)) => kernel.read(tracee.tid, fd, len) == Answer::Waits,
-                Some(Ask::Write(fd, len)) => kernel.write(tracee.tid, fd, len) == Answer::Waits,
-                Some(Ask::Wait(which)) => kernel.children.sleeps(tracee.tgid, which),
+            let waits = match &tracee.ask {
+                Some(Ask::Read(fd, len)) => kernel.read(tracee.tid, *fd, *len) == Answer::Waits,
+                Some(Ask::Write(fd, len)) => kernel.write(tracee.tid, *fd, *len) == Answer::Waits,
+                Some(Ask::Wait(which)) => kernel.children.sleeps(tracee.tgid, *which),
+                Some(Ask::Poll(about)) => !kernel.any_ready(tracee.tid, about),
                 None => false,
             };
             if !waits {
@@ -80,15 +81,23 @@ impl Engine<'_> {
     }
 
     /// Lets a held call into the kernel, at once: nobody chooses, for it has been told that it waits there.
-    fn enter(&mut self, order: u32, proves: impl Fn(Option<Ask>) -> bool) -> Fallible<()> {
+    fn enter(&mut self, order: u32, proves: impl Fn(Option<&Ask>) -> bool) -> Fallible<()> {
         let Some(tracee) = self.tracees.get_mut(&order).filter(|tracee| tracee.state == State::Held) else {
             return Ok(());
         };
         tracee.state = State::Ready;
         tracee.resume = Resume::Exit;
         tracee.enters = true;
-        tracee.proves = proves(tracee.ask);
+        tracee.proves = proves(tracee.ask.as_ref());
         self.step(order)
+    }
+
+    /// The time of a held call has come: it goes into the kernel, which has to agree that it waits until then. Whether it
+    /// does.
+    pub(crate) fn enter_expired(&mut self, tid: Tid) -> Fallible<bool> {
+        let Some(order) = self.order_of.get(&tid).copied() else { return Ok(false) };
+        self.enter(order, |_| true)?;
+        Ok(self.tracee(tid).is_some_and(|tracee| matches!(tracee.state, State::Asleep { .. })))
     }
 
     /// A call sleeps in the kernel: the model does not know what comes of it, so its object is not modelled any more.

@@ -11,6 +11,7 @@ mod audit;
 mod held;
 mod noted;
 mod pieces;
+mod polls;
 mod transfers;
 
 use std::num::NonZeroU64;
@@ -43,7 +44,7 @@ pub(super) enum Way {
 }
 
 /// What a held call waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
     /// Bytes, so many at most.
     Read(Fd, usize),
@@ -51,6 +52,8 @@ pub(super) enum Ask {
     Write(Fd, usize),
     /// This child, or any.
     Wait(Option<InnerPid>),
+    /// One of these events of one of these descriptors (poll(2)).
+    Poll(Vec<(Fd, i16)>),
 }
 
 impl Engine<'_> {
@@ -70,6 +73,7 @@ impl Engine<'_> {
                 let parts = decode::vectors(tid, b, c);
                 self.foresee_transfer(tid, call, &parts)
             }
+            Sys::Poll | Sys::Ppoll | Sys::Select | Sys::Pselect6 => Ok(self.foresee_poll(tid, call)),
             Sys::Wait4 | Sys::Waitid => Ok(self.foresee_wait(tid, call)),
             Sys::Splice | Sys::CopyFileRange => Ok(self.leave_to_the_kernel(tid, &[fd, c as Fd])),
             Sys::Tee | Sys::Sendfile => Ok(self.leave_to_the_kernel(tid, &[fd, b as Fd])),
@@ -100,7 +104,8 @@ impl Engine<'_> {
 
     fn tell_foreseen(&mut self, tid: Tid, decoded: Call, result: i64) -> Way {
         self.steps += 1;
-        self.note_poll(tid, result == -i64::from(libc::EAGAIN));
+        let polled = matches!(decoded, Call::Poll { .. }) && result == 0;
+        self.note_poll(tid, polled || result == -i64::from(libc::EAGAIN));
         if let Some(tracee) = self.tracee(tid) {
             tracee.call = None;
             tracee.entered = false;

@@ -130,6 +130,10 @@ impl Engine<'_> {
         }
         let access = flags & libc::O_ACCMODE;
         let ends = (access != libc::O_WRONLY, access != libc::O_RDONLY);
-        self.kernel.open(tid, fd, pipe, ends, flags & libc::O_NONBLOCK != 0, cloexec);
+        let nonblocking = flags & libc::O_NONBLOCK != 0;
+        self.kernel.open(tid, fd, pipe, ends, nonblocking, cloexec);
+        if file.kind == FileKind::Fifo && nonblocking && access == libc::O_RDONLY {
+            self.kernel.opened_without_waiting(tid, fd);
+        }
     }
 }

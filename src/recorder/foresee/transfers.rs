@@ -3,7 +3,7 @@
 use super::super::decode;
 use super::super::engine::{Engine, Fallible};
 use super::super::kernel::{Answer, PAGE, PipeId};
-use super::{Ask, Way};
+use super::{Ask, Split, Way};
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
 use crate::trace::Bytes;
@@ -15,20 +15,20 @@ const MOST: u64 = 1 << 30;
 impl Engine<'_> {
     pub(super) fn foresee_transfer(&mut self, tid: Tid, call: &Invocation, parts: &[(u64, u64)]) -> Fallible<Way> {
         let fd = call.args[0] as Fd;
+        let rest = self.tracee(tid).and_then(|tracee| tracee.split.as_ref()).map(Split::rest);
+        let (split, parts) = (rest.is_some(), rest.as_deref().unwrap_or(parts));
         let writes = matches!(call.sys, Sys::Write | Sys::Writev);
         let len: u64 = parts.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
         let vectored = matches!(call.sys, Sys::Readv | Sys::Writev);
-        if len > MOST || vectored && parts.len() as u64 != call.args[2] {
+        if len > MOST || vectored && !split && parts.len() as u64 != call.args[2] {
             return Ok(self.leave_to_the_kernel(tid, &[fd]));
         }
         let len = len as usize;
-        let split = self.tracee(tid).is_some_and(|tracee| tracee.split.is_some());
         let answer = if writes { self.kernel.write(tid, fd, len) } else { self.kernel.read(tid, fd, len) };
         match answer {
             Answer::Unknown => Ok(Way::Enter),
             Answer::Waits => Ok(self.hold(tid, call, if writes { Ask::Write(fd, len) } else { Ask::Read(fd, len) })),
-            Answer::Part(..) if vectored => Ok(self.leave_to_the_kernel(tid, &[fd])),
-            _ if split || matches!(answer, Answer::Part(..)) => Ok(self.foresee_piece(tid, call, answer)),
+            _ if split || matches!(answer, Answer::Part(..)) => Ok(self.foresee_piece(tid, call, answer, parts)),
             Answer::Fails(errno) => {
                 let decoded = decode::call(tid, call, Some(-i64::from(errno as i32)));
                 Ok(self.told(tid, call, decoded, -i64::from(errno as i32), Vec::new()))

@@ -32,6 +32,8 @@ struct Description {
     write: bool,
     /// O_NONBLOCK.
     nonblocking: bool,
+    /// A FIFO that nobody had open for writing: how often somebody had by then. It has no end to tell before the next.
+    quiet_since: Option<u32>,
 }
 
 /// What would come of a call.
@@ -163,8 +165,17 @@ impl Kernel {
         let (read, write) = ends;
         known.readers += u32::from(read);
         known.writers += u32::from(write);
-        let file = self.files.open(Description { pipe, read, write, nonblocking });
+        known.opened_for_writing += u32::from(write);
+        let file = self.files.open(Description { pipe, read, write, nonblocking, quiet_since: None });
         self.put(tid, fd, Slot { file, cloexec, since: () });
+    }
+
+    /// A FIFO was opened for reading without waiting for a writer (open(2), O_NONBLOCK).
+    pub(super) fn opened_without_waiting(&mut self, tid: Tid, fd: Fd) {
+        let Some((file, description)) = self.description(tid, fd) else { return };
+        let pipe = self.pipe(description.pipe);
+        let quiet = (pipe.writers == 0).then_some(pipe.opened_for_writing);
+        self.files.file_mut(file).quiet_since = quiet;
     }
 
     fn put(&mut self, tid: Tid, fd: Fd, slot: Slot<()>) {
@@ -269,6 +280,26 @@ impl Kernel {
         } else {
             Answer::Waits
         }
+    }
+
+    /// What poll(2) would say of a descriptor, all events asked for (fs/pipe.c, pipe_poll); none where only the kernel
+    /// knows.
+    pub(super) fn ready(&self, tid: Tid, fd: Fd) -> Option<i16> {
+        let (_, description) = self.description(tid, fd)?;
+        let pipe = self.pipes[description.pipe.0].as_ref()?;
+        let ended = pipe.writers == 0 && description.quiet_since != Some(pipe.opened_for_writing);
+        let mut events = 0;
+        let mut is = |true_now: bool, bits: i16| events |= if true_now { bits } else { 0 };
+        is(description.read && pipe.len() > 0, libc::POLLIN | libc::POLLRDNORM);
+        is(description.read && ended, libc::POLLHUP);
+        is(description.write && pipe.free_slots() > 0, libc::POLLOUT | libc::POLLWRNORM);
+        is(description.write && pipe.readers == 0, libc::POLLERR);
+        Some(events)
+    }
+
+    /// Whether poll(2) for these events would not wait; so too where only the kernel knows.
+    pub(super) fn any_ready(&self, tid: Tid, about: &[(Fd, i16)]) -> bool {
+        about.iter().any(|(fd, events)| self.ready(tid, *fd).is_none_or(|ready| ready & events != 0))
     }
 
     /// What would come of a write of `len` bytes (write(2), pipe(7)).

@@ -18,6 +18,8 @@ pub(crate) struct Pipe {
     capacity: usize,
     pub(crate) readers: u32,
     pub(crate) writers: u32,
+    /// How often it was opened for writing.
+    pub(crate) opened_for_writing: u32,
 }
 
 /// A page with bytes in it: where they end in the page, and how many are left to read.
@@ -30,7 +32,7 @@ struct Slot {
 impl fmt::Debug for Pipe {
     /// Without its bytes, which may be many.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { slots, bytes, capacity, readers, writers } = self;
+        let Self { slots, bytes, capacity, readers, writers, .. } = self;
         let (len, full) = (bytes.len(), slots.len());
         write!(f, "a pipe with {len} bytes in {full} of {capacity} pages, {readers} readers, {writers} writers")
     }
@@ -39,7 +41,14 @@ impl fmt::Debug for Pipe {
 impl Pipe {
     /// An empty pipe of so many bytes (F_GETPIPE_SZ in fcntl(2)), with nobody at its ends.
     pub(crate) fn new(size: usize) -> Self {
-        Self { slots: VecDeque::new(), bytes: VecDeque::new(), capacity: size / PAGE, readers: 0, writers: 0 }
+        Self {
+            slots: VecDeque::new(),
+            bytes: VecDeque::new(),
+            capacity: size / PAGE,
+            readers: 0,
+            writers: 0,
+            opened_for_writing: 0,
+        }
     }
 
     /// F_SETPIPE_SZ succeeded: `size` is its result.

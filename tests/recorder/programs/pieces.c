@@ -317,6 +317,29 @@ static void in_several_parts(void) {
     SAME(reap(pid), 0);
 }
 
+/* As many pages are full as if it were one; a signal leaves what is in. */
+static void parts_in_the_midst(void) {
+    int ends[2];
+    a_pipe(ends);
+    struct sigaction action = {.sa_handler = catches};
+    must(sigaction(SIGUSR1, &action, NULL));
+    pid_t pid = must(fork());
+    if (pid == 0) {
+        struct iovec parts[100];
+        for (int i = 0; i < 100; i++) parts[i] = (struct iovec){bytes + 3000 * i, 3000};
+        SAME(writev(ends[1], parts, 100), CAPACITY + 2 * PAGE);
+        SAME((char *)parts[99].iov_base - bytes, 297000);
+        exit(0);
+    }
+    until_all_wait();
+    SAME(inside(ends[0]), CAPACITY);
+    reads(ends[0], 0, 10000, 10000);
+    until_all_wait();
+    must(kill(pid, SIGUSR1));
+    SAME(reap(pid), 0);
+    reads(ends[0], 10000, CAPACITY + 2 * PAGE, 9000);
+}
+
 static void *writes_all(void *with) {
     SAME(write(*(int *)with, bytes, LONG), LONG);
     return NULL;
@@ -371,12 +394,13 @@ BOTH(reader_dies)
 BOTH(reader_dies_and_kills)
 BOTH(does_not_wait)
 BOTH(in_several_parts)
+BOTH(parts_in_the_midst)
 BOTH(deadlock)
 
 RUN(CASE(slow_reader), CASE(quick_reader), CASE(page_by_page), CASE(merges), CASE(two_writers), CASE(small_among_large),
     CASE(signal_in_the_midst), CASE(signal_before_the_first), CASE(signals_that_nobody_takes),
     CASE(stopped_in_the_midst), CASE(killed_in_the_midst), CASE(ended_in_the_midst), CASE(reader_dies),
-    CASE(reader_dies_and_kills), CASE(resized), CASE(does_not_wait), CASE(in_several_parts), CASE(by_a_thread),
+    CASE(reader_dies_and_kills), CASE(resized), CASE(does_not_wait), CASE(in_several_parts), CASE(parts_in_the_midst), CASE(generic_parts_in_the_midst), CASE(by_a_thread),
     CASE(out_of_shared_memory), CASE(deadlock), CASE(generic_slow_reader), CASE(generic_quick_reader),
     CASE(generic_page_by_page), CASE(generic_merges), CASE(generic_signal_in_the_midst),
     CASE(generic_signal_before_the_first), CASE(generic_stopped_in_the_midst), CASE(generic_killed_in_the_midst),
