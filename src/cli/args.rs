@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::course::EXERCISES;
 use crate::model::{Code, Token};
+use crate::sandbox::Isolation;
 
 /// A grader for processes and interprocess communication that grades what the kernel saw.
 ///
@@ -115,6 +116,9 @@ pub struct CheckOptions {
     /// Keep the trace of each run that is shown, to be judged again: DIR/EXERCISE.jsonl
     #[arg(long, value_name = "DIR")]
     pub record: Option<PathBuf>,
+    /// What stands between programs and this machine: L0 to L3 [default: the best that there is, see doctor]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub isolation: Option<Isolation>,
 }
 
 impl Default for CheckOptions {
@@ -127,6 +131,7 @@ impl Default for CheckOptions {
             format: Format::default(),
             all: false,
             record: None,
+            isolation: None,
         }
     }
 }
@@ -217,6 +222,14 @@ pub struct BatchArgs {
     /// How many attempts at a time [default: one for each core]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+    /// What stands between programs and this machine, L0 to L3; below L1 only where it is said
+    /// [default: the best that there is, see doctor]
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    pub isolation: Option<Isolation>,
+}
+
+fn level(text: &str) -> Result<Isolation, String> {
+    Isolation::named(text).ok_or_else(|| "no level of isolation: L0, L1, L2 or L3".to_owned())
 }
 
 /// Arguments of `verify`.

@@ -6,14 +6,15 @@ use std::path::Path;
 
 use super::args::BatchArgs;
 use super::exit::{BrokenCourse, Exit, Usage};
-use super::grading;
 use super::progress::Progress;
 use super::settings::{self, Settings};
+use super::{grading, isolation};
 use crate::course::Course;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::pool::{self, Go};
 use crate::pipeline::{Grade, Job};
 use crate::report::{Report, Status};
+use crate::sandbox::Isolation;
 
 /// Grades every student's folder.
 ///
@@ -29,8 +30,9 @@ pub fn run(args: &BatchArgs, settings: &Settings) -> anyhow::Result<Exit> {
         let message = "would be taken for a student's folder: choose one outside of the submissions";
         return Err(Usage(format!("--out {} {message}", args.out.display())).into());
     }
+    let isolation = isolation::for_batch(args.isolation)?;
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-    grade(&course, args, settings, jobs)
+    grade(&course, args, settings, jobs, isolation)
 }
 
 /// Whether a folder, which need not be there yet, is in another one.
@@ -41,11 +43,17 @@ fn is_among(inner: &Path, outer: &Path) -> bool {
 }
 
 /// The one place where `batch` grades.
-fn grade(course: &Course, args: &BatchArgs, settings: &Settings, width: NonZeroUsize) -> anyhow::Result<Exit> {
+fn grade(
+    course: &Course,
+    args: &BatchArgs,
+    settings: &Settings,
+    width: NonZeroUsize,
+    isolation: Isolation,
+) -> anyhow::Result<Exit> {
     let batch = Batch::open(course, &args.submissions, &args.out)?;
-    let tools = grading::tools(course, false)?;
+    let tools = grading::tools(course, false, Some(isolation))?;
     let all: Vec<Vec<Job<'_>>> = batch.students.iter().map(|student| batch.jobs(student)).collect();
-    let keys: Vec<String> = all.iter().map(|jobs| batch.key(jobs)).collect();
+    let keys: Vec<String> = all.iter().map(|jobs| batch.key(jobs, isolation)).collect();
     let mut reports: Vec<Option<Report>> =
         batch.students.iter().zip(&keys).map(|(student, key)| batch.kept(student, key)).collect();
     let kept = reports.iter().flatten().count();
@@ -101,6 +109,9 @@ fn grade(course: &Course, args: &BatchArgs, settings: &Settings, width: NonZeroU
     let names = batch.students.iter().map(|student| student.name.clone());
     let reports: Vec<(String, Report)> =
         names.zip(reports).filter_map(|(name, report)| Some((name, report?))).collect();
+    if let Some((_, report)) = reports.first() {
+        isolation::note(report, &settings.terminal);
+    }
     let summary = batch.finish(&reports)?;
     settings.terminal.print(&summary)?;
     let errors = reports.iter().any(|(_, report)| report.status() == Status::Error);

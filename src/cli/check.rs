@@ -6,15 +6,16 @@ use anyhow::Context;
 
 use super::args::{CheckArgs, Format};
 use super::exit::{Exit, Usage};
-use super::grading;
 use super::progress::Progress;
 use super::settings::{self, Settings};
 use super::terminal::Terminal;
+use super::{grading, isolation};
 use crate::build;
 use crate::course::{Course, CourseExercise, SOLUTIONS};
 use crate::model::{ScenarioId, ScheduleSeed, Token, ValueSeed};
 use crate::pipeline::{Grade, Job, Plan, pool};
 use crate::report::{self, Detail, Report};
+use crate::sandbox::Isolation;
 use crate::trace::codec;
 
 /// How many orders `--thorough` tries.
@@ -31,6 +32,7 @@ pub fn run(args: &CheckArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let report = grade(&request, settings, &mut progress);
     progress.finish();
     let report = report?;
+    isolation::note(&report, &settings.terminal);
     show(&report, args.options.format, if args.options.all { Detail::All } else { Detail::First }, &settings.terminal)?;
     Ok(Exit::of(report.status()))
 }
@@ -64,6 +66,8 @@ pub struct Request<'c> {
     pub scenario: Option<ScenarioId>,
     /// Where traces are kept.
     pub record: Option<PathBuf>,
+    /// What stands between programs and the machine; none is the best that there is.
+    pub isolation: Option<Isolation>,
 }
 
 /// Whose code is graded.
@@ -99,7 +103,8 @@ impl<'c> Request<'c> {
             }
         }
         let (seed, thorough, record) = (args.options.seed, args.options.thorough, args.options.record.clone());
-        Ok(Self { course, exercises, source, seed, thorough, scenario, record })
+        let isolation = args.options.isolation;
+        Ok(Self { course, exercises, source, seed, thorough, scenario, record, isolation })
     }
 }
 
@@ -125,7 +130,7 @@ impl Source {
 fn grade(request: &Request<'_>, settings: &Settings, progress: &mut Progress) -> anyhow::Result<Report> {
     let jobs: Vec<Job<'_>> = request.exercises.iter().map(|exercise| request.job(exercise)).collect();
     let colour = settings.terminal.style.colour;
-    let grades = grading::run(request.course, &jobs, pool::default_width(), colour, progress)?;
+    let grades = grading::run(request.course, &jobs, pool::default_width(), colour, progress, request.isolation)?;
     if let Some(folder) = &request.record {
         keep(folder, &grades)?;
     }

@@ -6,7 +6,9 @@ use crate::build::cache_folder;
 use crate::model::ScheduleSeed;
 use crate::pipeline::record;
 use crate::report::style::Tone;
+use crate::sandbox::Isolation;
 use crate::sandbox::probe::{self, Need, State};
+use crate::sandbox::remedies::Platform;
 
 /// A thing that grading needs, or is better with.
 struct Row {
@@ -60,7 +62,8 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
             (Err(why), need) => {
                 let word = match need {
                     Need::Must => "MISSING",
-                    Need::Better => "lacks  ",
+                    // The levels below say what follows from it.
+                    Need::World | Need::Better => "lacks  ",
                 };
                 missing += usize::from(need == Need::Must);
                 text.push_str(&format!("{}  {name}: {why}\n", style.paint(word, Tone::Bad)));
@@ -70,10 +73,44 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
             }
         }
     }
-    text.push_str(match missing {
-        0 => "\nThis machine can run all exercises.\n",
+    let (told, best) = levels()?;
+    text.push_str(&told);
+    text.push_str(match (missing, best) {
+        (0, Some(level)) if level.is_own_world() => "\nThis machine can run all exercises.\n",
+        (0, Some(_)) => "\nThis machine can run exercises, one's own work alone: batch refuses below L1.\n",
         _ => "\nThis machine cannot grade before that is mended.\n",
     });
     settings.terminal.print(&text)?;
-    Ok(if missing == 0 { Exit::Passed } else { Exit::Machine })
+    Ok(if missing == 0 && best.is_some() { Exit::Passed } else { Exit::Machine })
+}
+
+/// Each level of isolation, tried by a whole run: the best, what it lacks, and what would give the better ones.
+fn levels() -> anyhow::Result<(String, Option<Isolation>)> {
+    let (mut text, mut best, here) =
+        (String::from("\nIsolation of programs, the best first:\n"), None, Platform::here());
+    for level in Isolation::LEVELS {
+        let name = format!("{}  {}", level.level(), level.name());
+        match probe::works(level)? {
+            Ok(()) => {
+                let chosen = if best.is_none() { ": programs run at this level" } else { "" };
+                text.push_str(&format!("  {name}: works{chosen}\n"));
+                if best.is_none() {
+                    best = Some(level);
+                    for what in level.not_held() {
+                        text.push_str(&format!("      not held: {what}\n"));
+                    }
+                }
+            }
+            Err(error) => {
+                text.push_str(&format!("  {name}: failed to {error}\n"));
+                if best.is_none() {
+                    text.push_str(&format!("      on {} (this machine): {}\n", here.name(), here.command(level)));
+                    for platform in Platform::ALL.into_iter().filter(|platform| *platform != here) {
+                        text.push_str(&format!("      on {}: {}\n", platform.name(), platform.command(level)));
+                    }
+                }
+            }
+        }
+    }
+    Ok((text, best))
 }

@@ -8,6 +8,7 @@ use crate::build::Template;
 use crate::course::{Course, CrateSource, EXERCISES};
 use crate::pipeline::pool::{self, Go};
 use crate::pipeline::{Grade, Job, Tools, preflight, worker};
+use crate::sandbox::Isolation;
 
 /// Grades jobs and shows how it goes; the grades are in the jobs' order.
 ///
@@ -19,8 +20,9 @@ pub fn run(
     width: usize,
     colour: bool,
     progress: &mut Progress,
+    isolation: Option<Isolation>,
 ) -> anyhow::Result<Vec<Grade>> {
-    let tools = tools(course, colour)?;
+    let tools = tools(course, colour, isolation)?;
     let mut grades: Vec<Option<Grade>> = jobs.iter().map(|_| None).collect();
     pool::run(jobs, &tools, width, |event| {
         match event {
@@ -43,7 +45,7 @@ pub fn run(
 ///
 /// # Errors
 /// Values that the course asks for and does not draw; crates that do not build; a cache folder that cannot be written.
-pub fn tools(course: &Course, colour: bool) -> anyhow::Result<Tools> {
+pub fn tools(course: &Course, colour: bool, isolation: Option<Isolation>) -> anyhow::Result<Tools> {
     let mistakes: Vec<_> = course.exercises.iter().filter_map(|exercise| preflight(exercise).err()).collect();
     if !mistakes.is_empty() {
         return Err(BrokenCourse(mistakes).into());
@@ -56,7 +58,7 @@ pub fn tools(course: &Course, colour: bool) -> anyhow::Result<Tools> {
         CrateSource::Registry(_) => None,
     });
     let template = Template::prepare(&crates.join("\n"), &own.collect::<Vec<_>>(), Some(&lock))?;
-    Ok(Tools { template, colour, isolation: None })
+    Ok(Tools { template, colour, isolation })
 }
 
 /// Ends everything that was started, and this program with it, on Ctrl-C (exit 130), SIGTERM and SIGHUP alike.

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod explain;
 pub mod grading;
 pub mod hint;
+mod isolation;
 pub mod judge;
 pub mod list;
 pub mod progress;

@@ -29,7 +29,7 @@ pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<Exit> {
     }
     let jobs: Vec<Job<'_>> = exhibits.iter().map(|exhibit| exhibit.job.clone()).collect();
     let mut progress = Progress::quiet(settings.terminal, jobs.len());
-    let grades = grading::run(&course, &jobs, pool::default_width(), false, &mut progress);
+    let grades = grading::run(&course, &jobs, pool::default_width(), false, &mut progress, None);
     progress.finish();
     let grades = grades?;
     let (mut text, mut exit, mut wrong, mut runs) = (String::new(), Exit::Passed, 0, 0);

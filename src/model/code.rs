@@ -162,8 +162,9 @@ codes! {
         S003 "an interrupted call is taken for an error or for the end", see [S005];
         S004 "one wait for each signal, but signals merge", see [S005, P001];
         S005 "test, then sleep: the wakeup is lost", see [S001];
-        S006 "the signal goes to the wrong process or group", see [];
+        S006 "the signal goes to the wrong process or group", see [S009];
         S008 "SIGCHLD is ignored, so there is nobody to wait for", see [P001, S004];
+        S009 "kills, stops or traces a process of the exercise", see [S006];
     }
     Hangs: {
         H001 "deadlock: every process waits for another", see [F001, F006, S005];
@@ -286,7 +287,7 @@ mod tests {
         assert_eq!(
             written.join(" "),
             "B001 P001 P002 P003 P005 P006 P007 P009 F001 F003 F004 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 \
-             M005 M006 M007 M008 M009 M010 M011 Q001 Q002 Q003 Q004 Q006 S001 S002 S003 S004 S005 S006 S008 H001 H002 \
+             M005 M006 M007 M008 M009 M010 M011 Q001 Q002 Q003 Q004 Q006 S001 S002 S003 S004 S005 S006 S008 S009 H001 H002 \
              H003 T001 T002 T003 T004 T005"
         );
     }

@@ -17,6 +17,7 @@ use crate::build::{Source, SourceFault};
 use crate::course::{Course, CourseExercise};
 use crate::model::ValueSeed;
 use crate::report::{ExerciseReport, Report, Status};
+use crate::sandbox::Isolation;
 
 /// A student's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,10 +112,11 @@ impl<'c> Batch<'c> {
     }
 
     /// What a student's grades follow from.
-    pub fn key(&self, jobs: &[Job<'_>]) -> String {
+    pub fn key(&self, jobs: &[Job<'_>], isolation: Isolation) -> String {
         let mut hash = Sha256::new();
         hash.update(env!("CARGO_PKG_VERSION"));
         hash.update(format!("{:?}", self.plan));
+        hash.update(isolation.name());
         for job in jobs {
             hash.update(job.exercise.id().as_str());
             hash.update(format!("{:?}{:?}", job.plan, job.exercise.exercise));

@@ -62,8 +62,15 @@ pub struct Grade {
 impl Grade {
     /// The report of several jobs, with what stood between their programs and the machine.
     pub fn summed_up(grades: Vec<Self>) -> Report {
-        let isolation = grades.iter().find_map(|grade| grade.isolation).map(|isolation| isolation.name().to_owned());
-        Report { isolation, ..Report::new(grades.into_iter().map(|grade| grade.report).collect()) }
+        // The least of them, where a worker that was replaced has found another one.
+        let isolation = grades.iter().filter_map(|grade| grade.isolation).max();
+        let not_held = isolation.map(Isolation::not_held).unwrap_or_default();
+        Report {
+            isolation: isolation.map(|isolation| isolation.name().to_owned()),
+            isolation_level: isolation.map(|isolation| isolation.level().to_owned()),
+            not_held: not_held.iter().map(|what| (*what).to_owned()).collect(),
+            ..Report::new(grades.into_iter().map(|grade| grade.report).collect())
+        }
     }
 }
 

@@ -48,6 +48,12 @@ pub struct Report {
     /// What kept the programs apart from the machine and from one another.
     #[serde(default)]
     pub isolation: Option<String>,
+    /// Its level, `L0` to `L3`.
+    #[serde(default)]
+    pub isolation_level: Option<String>,
+    /// What it did not hold, in words.
+    #[serde(default)]
+    pub not_held: Vec<String>,
 }
 
 /// The grade of an exercise.
@@ -205,7 +211,15 @@ impl Report {
     pub fn new(exercises: Vec<ExerciseReport>) -> Self {
         let points = exercises.iter().map(|exercise| exercise.points).sum();
         let max_points = exercises.iter().map(|exercise| exercise.max_points).sum();
-        Self { schema: SCHEMA.to_owned(), exercises, points, max_points, isolation: None }
+        Self {
+            schema: SCHEMA.to_owned(),
+            exercises,
+            points,
+            max_points,
+            isolation: None,
+            isolation_level: None,
+            not_held: Vec::new(),
+        }
     }
 
     /// What came of the whole: `error` where an exercise could not be graded, else `fail` where one is not passed.

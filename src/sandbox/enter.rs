@@ -1,7 +1,8 @@
 //! The worker's own namespaces, entered once.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -11,6 +12,7 @@ use nix::unistd::{getegid, geteuid, pipe2, sethostname};
 use super::cgroup::Delegated;
 use super::error::{SandboxError, Step};
 use super::level::Isolation;
+use super::root;
 use crate::sys::namespace::{Ids, Stretch, deny_setgroups, map_ids};
 use crate::sys::process::{Side, exit_now, fork, single_threaded};
 use crate::sys::wait::{Status, wait};
@@ -45,6 +47,8 @@ pub(super) struct Entered {
     pub(super) person: Person,
     /// The group to divide, at L0.
     pub(super) cgroup: Option<Delegated>,
+    /// The mount namespace that each run takes a copy of, at L0 and L1.
+    pub(super) template: Option<Arc<File>>,
 }
 
 impl Entered {
@@ -86,12 +90,22 @@ pub fn enter_level(wanted: Option<Isolation>) -> Result<Isolation, SandboxError>
         Isolation::Landlock | Isolation::Limits => {
             // Whoever is orphaned in a run falls to init, and to this process when init is gone (prctl(2)).
             nix::sys::prctl::set_child_subreaper(true).map_err(|errno| SandboxError::step(Step::Fork, errno))?;
-            let person = if geteuid().is_root() { Person::Nobody } else { Person::Starter };
-            let _first = ENTERED.set(Entered { isolation, person, cgroup: None });
+            let person = if geteuid().is_root() && maps(NOBODY) { Person::Nobody } else { Person::Starter };
+            let _first = ENTERED.set(Entered { isolation, person, cgroup: None, template: None });
         }
         Isolation::None => return Err(SandboxError::NoLevel),
     }
     Ok(isolation)
+}
+
+/// Whether there is such a user here: root of a user namespace may be alone in it (user_namespaces(7)).
+fn maps(user: u32) -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.lines().any(|line| {
+        let mut numbers = line.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
+        let (first, _, count) = (numbers.next(), numbers.next(), numbers.next());
+        matches!((first, count), (Some(first), Some(count)) if (first..first + count).contains(&u64::from(user)))
+    })
 }
 
 /// Moves this process into a user, a mount, a network and a UTS namespace of its own, for the rest of its life.
@@ -119,7 +133,8 @@ fn enter_namespaces(isolation: Isolation, cgroup: Option<Delegated>) -> Result<(
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
         .map_err(failed(Step::PrivateMounts))?;
     sethostname("box").map_err(failed(Step::HostName))?;
-    let _first = ENTERED.set(Entered { isolation, person, cgroup });
+    let template = Some(Arc::new(root::template()?));
+    let _first = ENTERED.set(Entered { isolation, person, cgroup, template });
     Ok(())
 }
 

@@ -174,7 +174,7 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
     let group = entered.cgroup.as_ref().map(|cgroup| cgroup.group(&spec.limits)).transpose();
     let group = group.map_err(|errno| SandboxError::step(Step::Cgroup, errno))?;
     let namespaces = match own_world {
-        true => CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC,
+        true => CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC,
         false => CloneFlags::empty(),
     };
     let init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {

@@ -41,6 +41,7 @@ mod launch;
 mod level;
 mod limits;
 pub mod probe;
+pub mod remedies;
 mod root;
 mod stub;
 mod wire;

@@ -44,6 +44,8 @@ pub enum State {
 pub enum Need {
     /// No box without it.
     Must,
+    /// No box of namespaces without it; a lesser level may work.
+    World,
     /// The box is a little less tight, or less readable, without it.
     Better,
 }
@@ -65,14 +67,14 @@ struct Trial {
 }
 
 const TRIALS: [Trial; 11] = [
-    Trial { name: "user namespaces", need: Need::Must, step: Step::UserNamespace, run: user },
-    Trial { name: "network namespaces", need: Need::Must, step: Step::UserNamespace, run: network },
-    Trial { name: "mount namespaces", need: Need::Must, step: Step::PrivateMounts, run: mounts },
-    Trial { name: "pid namespaces", need: Need::Must, step: Step::Namespaces, run: pids },
-    Trial { name: "ipc namespaces", need: Need::Must, step: Step::Namespaces, run: ipc },
-    Trial { name: "/proc", need: Need::Must, step: Step::Proc, run: proc },
-    Trial { name: "/dev/shm", need: Need::Must, step: Step::Tmpfs, run: shm },
-    Trial { name: "/dev/mqueue", need: Need::Must, step: Step::Queues, run: queues },
+    Trial { name: "user namespaces", need: Need::World, step: Step::UserNamespace, run: user },
+    Trial { name: "network namespaces", need: Need::World, step: Step::UserNamespace, run: network },
+    Trial { name: "mount namespaces", need: Need::World, step: Step::PrivateMounts, run: mounts },
+    Trial { name: "pid namespaces", need: Need::World, step: Step::Namespaces, run: pids },
+    Trial { name: "ipc namespaces", need: Need::World, step: Step::Namespaces, run: ipc },
+    Trial { name: "/proc", need: Need::World, step: Step::Proc, run: proc },
+    Trial { name: "/dev/shm", need: Need::World, step: Step::Tmpfs, run: shm },
+    Trial { name: "/dev/mqueue", need: Need::World, step: Step::Queues, run: queues },
     Trial { name: "high process ids", need: Need::Better, step: Step::Proc, run: high_pids },
     Trial { name: "a bound on System V shared memory", need: Need::Better, step: Step::Proc, run: shmall },
     Trial { name: "seccomp filters", need: Need::Must, step: Step::Filter, run: filter },
@@ -209,7 +211,7 @@ fn filter() -> nix::Result<()> {
 
 /// The best level that this machine has, found by a run from its beginning to its end; none where not even the last
 /// works. To be called by a process of one thread.
-pub(super) fn best() -> Option<Isolation> {
+pub fn best() -> Option<Isolation> {
     Isolation::LEVELS.into_iter().find(|level| works(*level).is_ok_and(|tried| tried.is_ok()))
 }
 

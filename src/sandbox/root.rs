@@ -9,26 +9,31 @@
 //! | /work, /tmp, /dev/shm | one tmpfs of `limits.files_mib` |
 //! | /box | the program and the tools that the exercise brings, read-only |
 //!
-//! All else is a small tmpfs, read-only. The box is built below a folder of the host's that this covers, in init's own
-//! mount namespace; then the root is exchanged and the old one let go.
+//! All else is a small tmpfs, read-only. What all runs have in common is built once by a worker, in a mount namespace that
+//! it keeps a descriptor of and nobody lives in: below a folder of the host's that this covers; then the root is exchanged
+//! and the old one let go. Init enters it and takes a copy, which is small, and mounts what is the run's own.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::fd::AsRawFd;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::Mode;
-use nix::unistd::pivot_root;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{pipe2, pivot_root};
 
 use super::enter::Person;
 use super::error::Step;
 use super::wire::Failure;
 use super::{FIRST_PID, PROGRAM_FOLDER, WORK_FOLDER};
 use crate::model::Limits;
-use crate::sys::mount::{Reach, make_read_only};
+use crate::sys::mount::{Reach, attach, copy_of, make_read_only};
 use crate::sys::namespace::{errno, write_once};
+use crate::sys::process::{Side, exit_now, fork};
 
 /// What the root is built for.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +48,13 @@ pub(super) struct Plan<'a> {
     pub(super) limits: &'a Limits,
     /// Who it runs as.
     pub(super) person: Person,
+    /// What [`template`] gave.
+    pub(super) template: &'a File,
 }
+
+/// Where a run mounts what is its own: folder and mode.
+const PLACES: [(&str, u32); 5] =
+    [("dev/mqueue", 0o755), ("dev/shm", 0o755), ("work", 0o755), ("tmp", 0o755), ("box", 0o755)];
 
 /// Below these the box is built, in the first that the host has. None of them may be a source of the box.
 const STAGES: [&str; 4] = ["/tmp", "/mnt", "/run", "/var"];
@@ -60,37 +71,83 @@ const LINKS: [(&str, &str); 4] = [
     ("dev/stderr", "/proc/self/fd/2"),
 ];
 
-/// Builds the root and makes it this process's; the process is in [`WORK_FOLDER`] afterwards.
-pub(super) fn build(plan: Plan<'_>) -> Result<(), Failure> {
-    // Opened before the stage covers the path that leads to it.
-    let tools = plan.tools.iter().map(|(name, file)| (name.as_str(), file.as_path()));
-    let programs = [(plan.name, plan.program)].into_iter().chain(tools);
-    let opened = |(name, file): (&'_ str, &Path)| {
-        let file = open(file, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-            .map_err(Failure::about(Step::Open, &file.to_string_lossy()))?;
-        Ok((name.to_owned(), file))
-    };
-    let programs: Vec<_> = programs.map(opened).collect::<Result<_, Failure>>()?;
+/// Builds what all runs of a worker have in common, in a mount namespace of its own, and gives that namespace: each run
+/// takes a copy of it. To be called by a process of one thread.
+pub(super) fn template() -> Result<File, Failure> {
+    let failed = Failure::at(Step::Namespaces);
+    let (told, tell) = pipe2(OFlag::O_CLOEXEC).map_err(&failed)?;
+    let (until, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(&failed)?;
+    match fork().map_err(Failure::at(Step::Fork))? {
+        Side::Child => {
+            drop((told, lifeline));
+            let answer = match common() {
+                Ok(()) => [0, 0],
+                Err(failure) => [failure.step.number() + 1, failure.errno as i32],
+            };
+            let bytes: Vec<u8> = answer.iter().flat_map(|number| number.to_ne_bytes()).collect();
+            let _heard = File::from(tell).write_all(&bytes);
+            // It is only there until somebody has a descriptor of its namespace.
+            let _end = nix::unistd::read(&until, &mut [0]);
+            exit_now(0)
+        }
+        Side::Parent(pid) => {
+            drop((tell, until));
+            let mut bytes = [0; 8];
+            let read = File::from(told).read_exact(&mut bytes);
+            let number = |at: usize| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+            let namespace = File::open(format!("/proc/{pid}/ns/mnt")).map_err(errno);
+            drop(lifeline);
+            let _reaped = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
+            read.map_err(errno).map_err(&failed)?;
+            match Step::numbered(number(0) - 1) {
+                Some(step) => Err(Failure::at(step)(Errno::from_raw(number(4)))),
+                None => namespace.map_err(&failed),
+            }
+        }
+    }
+}
+
+/// The system's part of the root, and the places where a run mounts its own.
+fn common() -> Result<(), Failure> {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(Failure::at(Step::Namespaces))?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     let stage = STAGES.iter().map(Path::new).find(|path| path.is_dir()).unwrap_or(Path::new("/tmp"));
     tmpfs(stage, "mode=755,size=1m,nr_inodes=512")?;
     std::env::set_current_dir(stage).map_err(errno).map_err(Failure::about(Step::Tmpfs, &stage.to_string_lossy()))?;
-
     system_folders()?;
     etc()?;
     devices()?;
-    scratch(plan.limits, plan.person)?;
-    kernel_file_systems(plan.limits)?;
-    make_folder("box", 0o755)?;
-    for (name, file) in programs {
-        let inside = format!("{}/{name}", &PROGRAM_FOLDER[1..]);
-        make_file(&inside, "")?;
-        bind(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())), &inside, Reach::Mount)?;
+    for (place, mode) in PLACES {
+        make_folder(place, mode)?;
     }
+    // Where no procfs can be seen whole the kernel mounts none (mount_namespaces(7)): a run's own covers this one.
+    make_folder("proc", 0o555)?;
+    mount_from(Path::new("/proc"), "proc", MsFlags::MS_BIND | MsFlags::MS_REC)?;
     make_read_only(Path::new("."), Reach::Mount).map_err(Failure::about(Step::ReadOnly, "/"))?;
-
     // The new root on top of the old one, then the old one away (pivot_root(2), "pivot_root(".", ".")").
     pivot_root(".", ".").map_err(Failure::at(Step::Pivot))?;
-    umount2(".", MntFlags::MNT_DETACH).map_err(Failure::at(Step::Pivot))?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(Failure::at(Step::Pivot))
+}
+
+/// Builds the root and makes it this process's; the process is in [`WORK_FOLDER`] afterwards.
+pub(super) fn build(plan: Plan<'_>) -> Result<(), Failure> {
+    // Taken before the paths that lead to them are out of reach.
+    let tools = plan.tools.iter().map(|(name, file)| (name.as_str(), file.as_path()));
+    let programs = [(plan.name, plan.program)].into_iter().chain(tools);
+    let taken = |(name, file): (&'_ str, &Path)| {
+        Ok((name.to_owned(), copy_of(file).map_err(Failure::about(Step::Open, &file.to_string_lossy()))?))
+    };
+    let programs: Vec<_> = programs.map(taken).collect::<Result<_, Failure>>()?;
+    setns(plan.template, CloneFlags::CLONE_NEWNS).map_err(Failure::at(Step::Namespaces))?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(Failure::at(Step::Namespaces))?;
+    kernel_file_systems(plan.limits)?;
+    scratch(plan.limits, plan.person)?;
+    for (name, file) in programs {
+        let inside = format!("{PROGRAM_FOLDER}/{name}");
+        make_file(&inside, "")?;
+        attach(file.as_fd(), Path::new(&inside)).map_err(Failure::about(Step::Bind, &inside))?;
+    }
+    make_read_only(Path::new(PROGRAM_FOLDER), Reach::Tree).map_err(Failure::about(Step::ReadOnly, PROGRAM_FOLDER))?;
     std::env::set_current_dir(WORK_FOLDER).map_err(errno).map_err(Failure::about(Step::Pivot, WORK_FOLDER))
 }
 
@@ -139,43 +196,47 @@ fn devices() -> Result<(), Failure> {
     Ok(())
 }
 
-/// One tmpfs for all that can be written, so that there is one bound.
+/// One tmpfs for all that can be written, so that there is one bound; the programs' folder is in it too.
 fn scratch(limits: &Limits, person: Person) -> Result<(), Failure> {
-    let place = "scratch";
-    make_folder(place, 0o755)?;
+    let whole = Path::new("/tmp");
     let options = format!("mode=755,size={}m,nr_inodes={}", limits.files_mib.max(1), Limits::FILES);
-    tmpfs(Path::new(place), &options)?;
-    for (name, inside, mode) in [("work", "work", 0o755), ("tmp", "tmp", 0o1777), ("shm", "dev/shm", 0o1777)] {
-        let source = format!("{place}/{name}");
-        make_folder(&source, mode)?;
-        let id = Some(person.id());
-        chown(&source, id, id).map_err(errno).map_err(Failure::about(Step::Make, inside))?;
-        make_folder(inside, 0o755)?;
-        mount_from(Path::new(&source), inside, MsFlags::MS_BIND)?;
+    tmpfs(whole, &options)?;
+    // Its own place last: that covers the rest.
+    for (name, inside, mode) in [
+        ("box", PROGRAM_FOLDER, 0o755),
+        ("work", WORK_FOLDER, 0o755),
+        ("shm", "/dev/shm", 0o1777),
+        ("tmp", "/tmp", 0o1777),
+    ] {
+        let source = whole.join(name);
+        let path = source.to_string_lossy();
+        make_folder(&path, mode)?;
+        if inside != PROGRAM_FOLDER {
+            let id = Some(person.id());
+            chown(&source, id, id).map_err(errno).map_err(Failure::about(Step::Make, inside))?;
+        }
+        mount_from(&source, inside, MsFlags::MS_BIND)?;
     }
-    umount2(place, MntFlags::MNT_DETACH).map_err(Failure::about(Step::Tmpfs, place))?;
-    fs::remove_dir(place).map_err(errno).map_err(Failure::about(Step::Make, place))
+    Ok(())
 }
 
 fn kernel_file_systems(limits: &Limits) -> Result<(), Failure> {
     let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    make_folder("proc", 0o555)?;
-    mount(Some("proc"), "proc", Some("proc"), quiet, None::<&str>).map_err(Failure::at(Step::Proc))?;
-    make_folder("dev/mqueue", 0o755)?;
-    mount(Some("mqueue"), "dev/mqueue", Some("mqueue"), quiet, None::<&str>).map_err(Failure::at(Step::Queues))?;
+    mount(Some("proc"), "/proc", Some("proc"), quiet, None::<&str>).map_err(Failure::at(Step::Proc))?;
+    mount(Some("mqueue"), "/dev/mqueue", Some("mqueue"), quiet, None::<&str>).map_err(Failure::at(Step::Queues))?;
     // System V shared memory is no file: this is its only bound. Kernels before 5.19 let nobody but the host's root
     // set it.
     let pages = limits.files_mib.max(1) * 256;
-    let _unbounded = write_once(Path::new("proc/sys/kernel/shmall"), &pages.to_string());
+    let _unbounded = write_once(Path::new("/proc/sys/kernel/shmall"), &pages.to_string());
     // Needs no success: ids are the same in each run in any case, only lower.
-    let _lower = write_once(Path::new("proc/sys/kernel/ns_last_pid"), &last_pid().to_string());
+    let _lower = write_once(Path::new("/proc/sys/kernel/ns_last_pid"), &last_pid().to_string());
     // An ordinary user's program is of the same user as init, whom the kernel lets set the namespaces' bounds.
-    bind(Path::new("proc/sys"), "proc/sys", Reach::Tree)
+    bind(Path::new("/proc/sys"), "/proc/sys", Reach::Tree)
 }
 
 /// The id before [`FIRST_PID`], or the nearest that the machine can give.
 fn last_pid() -> i32 {
-    let most = fs::read_to_string("proc/sys/kernel/pid_max").ok().and_then(|text| text.trim().parse().ok());
+    let most = fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|text| text.trim().parse().ok());
     let most: i32 = most.unwrap_or(32_768);
     (FIRST_PID - 1).min(most - most / 4)
 }
@@ -207,7 +268,7 @@ fn make_folder(path: &str, mode: u32) -> Result<(), Failure> {
 
 fn make_file(path: &str, text: &str) -> Result<(), Failure> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file: File| std::io::Write::write_all(&mut file, text.as_bytes()))
+    file.and_then(|mut file: File| file.write_all(text.as_bytes()))
         .map_err(errno)
         .map_err(Failure::about(Step::Make, path))
 }

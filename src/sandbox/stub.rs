@@ -96,7 +96,8 @@ fn start_roots(spec: Spec, outside: Outside, sender: &Sender, go: Vec<OwnedFd>) 
     let folder = match &bare {
         None => {
             let (program, name, tools, limits) = (&spec.program, &spec.name, &spec.tools, &spec.limits);
-            root::build(root::Plan { program, name, tools, limits, person: entered.person })?;
+            let template = entered.template.as_deref().ok_or(Failure::at(Step::Namespaces)(nix::Error::EBADF))?;
+            root::build(root::Plan { program, name, tools, limits, person: entered.person, template })?;
             Path::new(PROGRAM_FOLDER).to_owned()
         }
         Some(bare) => {

@@ -1,6 +1,7 @@
 //! What nix does not have of mount(2): attributes for a whole tree.
 
 use std::ffi::CString;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -48,6 +49,36 @@ pub fn make_read_only(path: &Path, reach: Reach) -> nix::Result<()> {
             &raw const attributes,
             size_of::<Attributes>(),
         )
+    })
+    .map(drop)
+}
+
+/// A copy of the mount that a file is in, of that file alone, attached nowhere yet (open_tree(2), Linux 5.2): it goes
+/// with the descriptor. It can be attached in another mount namespace than the file's.
+///
+/// # Errors
+/// ENOENT; EPERM without rights over this process's mount namespace.
+pub fn copy_of(file: &Path) -> nix::Result<OwnedFd> {
+    let path = CString::new(file.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: the path lives through the call.
+    let fd = Errno::result(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })?;
+    // SAFETY: the kernel made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Attaches what [`copy_of`] gave at a path (move_mount(2)).
+///
+/// # Errors
+/// What move_mount(2) says.
+pub fn attach(copy: BorrowedFd<'_>, at: &Path) -> nix::Result<()> {
+    /// MOVE_MOUNT_F_EMPTY_PATH of linux/mount.h.
+    const OF_THE_DESCRIPTOR: i32 = 4;
+    let path = CString::new(at.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+    let (nothing, from) = (c"".as_ptr(), copy.as_raw_fd());
+    // SAFETY: both paths live through the call, the descriptor is borrowed for it.
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_move_mount, from, nothing, libc::AT_FDCWD, path.as_ptr(), OF_THE_DESCRIPTOR)
     })
     .map(drop)
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use ipc_grade::harness::{Attempt, Attempted, attempt};
+use ipc_grade::harness::{Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, attempt};
 use ipc_grade::model::Limits;
 use ipc_grade::recorder::is_denied_in_the_box;
 use ipc_grade::sandbox::{Isolation, probe};
@@ -100,6 +100,7 @@ struct Bait {
     folder: tempfile::TempDir,
     _listener: UnixListener,
     args: Vec<String>,
+    peers: Vec<ResolvedPeer>,
 }
 
 impl Bait {
@@ -127,7 +128,15 @@ impl Bait {
             "reaches_the_network" => vec![name],
             _ => Vec::new(),
         };
-        Self { folder, _listener: listener, args }
+        // Somebody of the exercise's who waits, in the same world.
+        let waits = ResolvedStep::When { facts: vec![ResolvedFact::Exists("never".into())], or_idle: false };
+        let peers = match attack {
+            "kills_everybody" | "stops_everybody" => {
+                vec![ResolvedPeer { name: "client".into(), steps: vec![waits] }]
+            }
+            _ => Vec::new(),
+        };
+        Self { folder, _listener: listener, args, peers }
     }
 
     fn check(&self) {
@@ -137,11 +146,17 @@ impl Bait {
     }
 }
 
-fn run(source: &str, isolation: Isolation, args: &[String]) -> String {
+fn run(source: &str, isolation: Isolation, bait: &Bait) -> String {
     let program = Program::compile(source);
-    let args = args.iter().map(|arg| arg.clone().into_bytes()).collect();
+    let args = bait.args.iter().map(|arg| arg.clone().into_bytes()).collect();
     let isolation = Some(isolation);
-    let described = Attempt { limits: LIMITS, entropy: 1, isolation, ..Attempt::plain(program.path(), "attack", args) };
+    let described = Attempt {
+        limits: LIMITS,
+        entropy: 1,
+        isolation,
+        peers: bait.peers.clone(),
+        ..Attempt::plain(program.path(), "attack", args)
+    };
     outcome(&described)
 }
 
@@ -219,7 +234,7 @@ fn check(name: &str, source: &str, isolation: Isolation, outcome: &Outcome) {
         _ => outcome.namespaces,
     };
     let bait = Bait::of(name);
-    let found = run(source, isolation, &bait.args);
+    let found = run(source, isolation, &bait);
     bait.check();
     assert!(found == expected, "expected:\n{expected}\nfound:\n{found}");
 }

@@ -136,6 +136,50 @@ fn the_kernel_refuses_a_strangers_signal() {
 }
 
 #[test]
+fn kills_or_stops_a_peer() {
+    for (target, group, signal, stays) in [
+        (true, false, Signal::KILL, false),
+        (false, true, Signal::KILL, false),
+        (true, false, TERM, false),
+        (true, false, Signal::STOP, true),
+    ] {
+        let (mut run, sender) = begun(&[Signal::INT, TERM]);
+        let target = target.then_some(sender);
+        let sent = run.did(MAIN, Verb::Signal { target, signal, group });
+        if !stays {
+            run.killed(sender, signal);
+        }
+        run.deadlock(vec![wait(MAIN, "pause", None, &[])]);
+        let fit = fit().missing("main", "take TERM").missing("main", SAYS).surplus("main", sent);
+        let verdict = handle_interrupt(TERM).judge(&run, fit);
+        check(&verdict, &[Code::S009]);
+        let does = if stays { "stops" } else { "kills" };
+        assert_eq!(verdict.findings[0].message, format!("the program {does} the sender"));
+    }
+}
+
+#[test]
+fn a_signal_that_a_peer_survives_is_no_harm_to_it() {
+    let (mut run, sender) = begun(&[Signal::INT, TERM]);
+    let sent = sends(&mut run, MAIN, Some(sender), false);
+    let run = says_bye(run);
+    check(&handle_interrupt(TERM).judge(&run, fit().surplus("main", sent)), &[Code::S006]);
+}
+
+#[test]
+fn wants_to_trace() {
+    for (peers, code) in [(true, Code::S009), (false, Code::T001)] {
+        let mut run = Run::new();
+        if peers {
+            run.peer("sender");
+        }
+        run.fails(MAIN, "ptrace", "EPERM", None);
+        run.exit(MAIN, 0);
+        check(&handle_interrupt(TERM).judge(&run, fit().missing("main", SAYS)), &[code]);
+    }
+}
+
+#[test]
 fn a_signal_too_many_to_ones_own_child() {
     let mut run = Run::new();
     let worker = run.fork(MAIN);

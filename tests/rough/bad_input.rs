@@ -175,9 +175,7 @@ fn a_machine_that_lacks_something() {
     }
     course.write(&format!("{}/src/main.rs", course.exercise()), right());
     for (call, in_check, in_doctor) in [
-        (libc::SYS_unshare, "make a user namespace", "MISSING  user namespaces"),
         (libc::SYS_ptrace, "ptrace(2) must be allowed", "MISSING  ptrace of our own children"),
-        (libc::SYS_mount, "make mounts private", "MISSING  /dev/shm"),
         (libc::SYS_seccomp, "install the filter", "MISSING  seccomp filters"),
     ] {
         let ran = refused(&course, call, &["check", "--format", "json"]);
@@ -189,6 +187,57 @@ fn a_machine_that_lacks_something() {
         assert_eq!(doctor.exit, 4, "{}", doctor.out);
         assert!(doctor.out.contains(in_doctor), "{in_doctor}\n{}", doctor.out);
     }
+}
+
+/// As a container of Docker's, whose filter refuses namespaces and mounts; the filter is ours, not Docker's own.
+#[test]
+fn a_machine_without_namespaces() {
+    let course = SmallCourse::new("");
+    if !super::require::grading() {
+        return;
+    }
+    course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    course.submit("ada", right());
+    for (call, why) in
+        [(libc::SYS_unshare, "failed to make a user namespace"), (libc::SYS_mount, "failed to make mounts private")]
+    {
+        let doctor = refused(&course, call, &["doctor"]);
+        assert_eq!(doctor.exit, 0, "{}", doctor.out);
+        for said in [
+            &format!("L1  namespaces: {why}") as &str,
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+            "seccomp=unconfined",
+            "L2  landlock: works: programs run at this level",
+            "not held: names of shared memory",
+        ] {
+            assert!(doctor.out.contains(said), "{said}\n{}", doctor.out);
+        }
+        // One's own work runs at the best level there is.
+        let ran = refused(&course, call, &["check", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&ran.out).expect("a report");
+        let level = (report["isolation"].as_str(), report["isolation_level"].as_str());
+        assert_eq!((ran.exit, level), (0, (Some("landlock"), Some("L2"))), "{}{}", ran.out, ran.err);
+        assert!(ran.err.contains("isolation L2 (landlock): names of shared memory"), "{}", ran.err);
+        // Other people's does not, unless somebody says so; then each result says what was not held.
+        let batch = ["batch", "submissions", "--out", "out"];
+        let ran = refused(&course, call, &batch);
+        ran.complains(4, &["L2 (landlock) and no better", "--isolation L2", "to get L1"]);
+        assert!(!course.path("out/students/ada.json").exists());
+        let ran = refused(&course, call, &[&batch[..], &["--isolation", "L3"]].concat());
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let text = fs::read_to_string(course.path("out/students/ada.json")).expect("a student's file");
+        let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((report["points"].as_u64(), report["isolation_level"].as_str()), (Some(10), Some("L3")), "{text}");
+        assert!(report["not_held"].to_string().contains("every file that this user may read"), "{text}");
+        let ran = refused(&course, call, &[&batch[..], &["--isolation", "L1"]].concat());
+        ran.complains(4, &["failed to isolate programs at L1"]);
+        fs::remove_dir_all(course.path("out")).expect("results");
+    }
+    let ran = course.run(&["batch", "submissions", "--out", "out", "--isolation", "L9"]);
+    ran.complains(2, &["no level of isolation"]);
+    let ran = course.run(&["check", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("a report");
+    assert!(["L0", "L1"].contains(&report["isolation_level"].as_str().unwrap_or_default()), "{}", ran.out);
 }
 
 /// No terminal, no home, no input: nothing of it is needed.

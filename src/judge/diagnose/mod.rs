@@ -15,6 +15,7 @@ mod full;
 mod hangs;
 mod leaks;
 mod locks;
+mod meddling;
 mod memory;
 mod pipes;
 mod processes;
@@ -229,6 +230,7 @@ pub(crate) fn diagnose(scene: &Scene<'_>) -> Diagnosis {
         spins::causes,
         queues::causes,
         signals::causes,
+        meddling::causes,
         children::causes,
         unheeded::causes,
         leaks::causes,
@@ -282,7 +284,7 @@ fn acquit(scene: &Scene<'_>, causes: &mut [Cause]) {
 /// Whether a cause is no more than a consequence of another.
 fn follows(cause: &Cause, from: &Cause) -> bool {
     use Code::{F001, F003, F005, F006, F010, F011, F013, H003, M001, M003, M004, M007, M008, M009, M010};
-    use Code::{P001, P002, P003, P005, P006, P007, P009, S004, S005, S006, S008};
+    use Code::{P001, P002, P003, P005, P006, P007, P009, S004, S005, S006, S008, S009};
     if !from.is_error() {
         return false;
     }
@@ -296,6 +298,8 @@ fn follows(cause: &Cause, from: &Cause) -> bool {
         (F010, F013) => true,
         // One that goes on after a failed exec does all kinds of things that are not its own.
         (P001 | P002 | P005 | F003 | F005, P007) => from.at < cause.at,
+        // Who kills those of the exercise has signalled the wrong ones, and what they did not do any more follows.
+        (S006, S009) => true,
         // What ever more processes do to one another is their affair.
         (S006 | P001 | P002 | P005, P003) => true,
         // Who counts signals sleeps for one that does not come, and leaves behind whom it did not wait for.
