@@ -39,8 +39,9 @@ fn start(rounds: &str) {
     open(&own);
     let source = folder.path().join("nothing.c");
     std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
-    let compiled = Command::new("cc").args(["-O2", "-static", "-o"]).arg(folder.path().join("nothing")).arg(&source);
-    assert!(compiled.status().unwrap().success());
+    let mut compile = Command::new("cc");
+    compile.args(["-O2", "-static", "-o"]).arg(folder.path().join("nothing")).arg(&source);
+    assert!(compile.status().unwrap().success());
     let mut measure = Command::new(&own);
     measure.args(["--measure", folder.path().to_str().unwrap(), rounds]).current_dir("/");
     if nix::unistd::geteuid().is_root() {

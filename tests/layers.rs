@@ -15,8 +15,8 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("report", &["judge", "pattern", "trace", "model"]),
     ("course", &["pattern", "trace", "model"]),
     ("sys", &["model"]),
-    ("build", &["sys", "model"]),
     ("sandbox", &["sys", "model"]),
+    ("build", &["sandbox", "sys", "model"]),
     ("recorder", &["sys", "trace", "model"]),
     ("harness", &["sandbox", "recorder", "sys", "trace", "model"]),
     (

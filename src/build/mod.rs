@@ -1,23 +1,37 @@
 //! From a learner's source to a program, with the course's own manifest.
 //!
-//! The crates that a course allows are built once with cargo, in a *template* outside of everybody's folders; learners'
-//! sources are then compiled by calling rustc against the template's libraries. Cargo never runs where a learner's
-//! files are: their manifests, build scripts and configuration are not read. A program that was compiled before is
-//! taken from the cache.
+//! The crates that a course allows are built once with cargo, in a *template* outside of everybody's folders, and the
+//! last call of the compiler is written down; learners' sources are then compiled by that call with other paths in it.
+//! Cargo never runs where a learner's files are: what they say to it is found and refused ([`SourceFault::Forbidden`]).
+//! What was compiled before is taken from the cache.
+//!
+//! # Theory of operation
+//!
+//! The compiler is ours, what it reads is not: it runs in a box of its own (`call.rs`, [`crate::sandbox::run`]), where
+//! the toolchain, the system's libraries, the template's crates and the source are all that there is, read-only, and
+//! one folder to write to. A box is made by a process with one thread, so the runner hands the [`Call`] to its worker
+//! and waits. The program runs later in another box, which knows nothing of this one.
 //!
 //! Architecture invariant: compiling wrong source is the learner's outcome ([`Built::Rejected`]), everything else that
 //! goes wrong here is ours or the machine's ([`BuildError`]).
 
 mod cache;
+mod call;
 mod compile;
+mod forbidden;
+mod linker;
+mod slim;
 mod source;
 mod template;
+mod toolchain;
 
 pub use cache::cache_folder;
-pub use compile::{Built, compile};
+pub use call::{Call, Called};
+pub use compile::{Built, Perform, Program, compile};
+pub use forbidden::Forbidden;
 pub(crate) use source::hex;
 pub use source::{Source, SourceFault};
-pub use template::Template;
+pub use template::{Allowed, Template};
 
 use std::path::PathBuf;
 
@@ -48,6 +62,9 @@ pub enum BuildError {
     /// The compiler gave no answer in time, or was ended by a signal.
     #[error("failed to compile: {0}")]
     Compiler(String),
+    /// Nobody could be asked to compile; reads well after "failed to".
+    #[error("failed to compile: {0}")]
+    Worker(String),
 }
 
 impl BuildError {

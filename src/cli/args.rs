@@ -119,6 +119,9 @@ pub struct CheckOptions {
     /// What stands between programs and this machine: L0 to L3 [default: the best that there is, see doctor]
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     pub isolation: Option<Isolation>,
+    /// Grade everything anew, also what was graded before and has not changed
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 impl Default for CheckOptions {
@@ -132,6 +135,7 @@ impl Default for CheckOptions {
             all: false,
             record: None,
             isolation: None,
+            no_cache: false,
         }
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::args::BatchArgs;
 use super::exit::{BrokenCourse, Exit, Usage};
+use super::grading::{self, Cached, Terms};
+use super::isolation;
 use super::progress::Progress;
 use super::settings::{self, Settings};
-use super::{grading, isolation};
 use crate::course::Course;
 use crate::pipeline::batch::Batch;
 use crate::pipeline::pool::{self, Go};
@@ -51,7 +52,7 @@ fn grade(
     isolation: Isolation,
 ) -> anyhow::Result<Exit> {
     let batch = Batch::open(course, &args.submissions, &args.out)?;
-    let tools = grading::tools(course, false, Some(isolation))?;
+    let tools = grading::tools(course, Terms { colour: false, cached: Cached::No, isolation: Some(isolation) })?;
     let all: Vec<Vec<Job<'_>>> = batch.students.iter().map(|student| batch.jobs(student)).collect();
     let keys: Vec<String> = all.iter().map(|jobs| batch.key(jobs, isolation)).collect();
     let mut reports: Vec<Option<Report>> =

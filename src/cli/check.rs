@@ -6,14 +6,15 @@ use anyhow::Context;
 
 use super::args::{CheckArgs, Format};
 use super::exit::{Exit, Usage};
+use super::grading::{self, Cached, Terms};
+use super::isolation;
 use super::progress::Progress;
 use super::settings::{self, Settings};
 use super::terminal::Terminal;
-use super::{grading, isolation};
 use crate::build;
 use crate::course::{Course, CourseExercise, SOLUTIONS};
 use crate::model::{ScenarioId, ScheduleSeed, Token, ValueSeed};
-use crate::pipeline::{Grade, Job, Plan, pool};
+use crate::pipeline::{Grade, Job, Plan, allowed, pool, proof};
 use crate::report::{self, Detail, Report};
 use crate::sandbox::Isolation;
 use crate::trace::codec;
@@ -68,6 +69,8 @@ pub struct Request<'c> {
     pub record: Option<PathBuf>,
     /// What stands between programs and the machine; none is the best that there is.
     pub isolation: Option<Isolation>,
+    /// Grades that were given before count.
+    pub cached: bool,
 }
 
 /// Whose code is graded.
@@ -104,7 +107,9 @@ impl<'c> Request<'c> {
         }
         let (seed, thorough, record) = (args.options.seed, args.options.thorough, args.options.record.clone());
         let isolation = args.options.isolation;
-        Ok(Self { course, exercises, source, seed, thorough, scenario, record, isolation })
+        // A trace is not kept with a grade.
+        let cached = !args.options.no_cache && record.is_none();
+        Ok(Self { course, exercises, source, seed, thorough, scenario, record, isolation, cached })
     }
 }
 
@@ -130,11 +135,16 @@ impl Source {
 fn grade(request: &Request<'_>, settings: &Settings, progress: &mut Progress) -> anyhow::Result<Report> {
     let jobs: Vec<Job<'_>> = request.exercises.iter().map(|exercise| request.job(exercise)).collect();
     let colour = settings.terminal.style.colour;
-    let grades = grading::run(request.course, &jobs, pool::default_width(), colour, progress, request.isolation)?;
+    let cached = if request.cached { Cached::Yes } else { Cached::No };
+    let terms = Terms { colour, cached, isolation: request.isolation };
+    let grades = grading::run(request.course, &jobs, pool::default_width(), terms, progress)?;
     if let Some(folder) = &request.record {
         keep(folder, &grades)?;
     }
     let mut report = Grade::summed_up(grades);
+    if let Some(why) = &report.unheld {
+        settings.terminal.note(&format!("the compiler had no box: {why}"));
+    }
     for exercise in &report.exercises {
         if let Some(problem) = &exercise.replay_problem {
             settings.terminal.note(&format!("{}: {problem}; please report it", exercise.id.name()));
@@ -165,15 +175,15 @@ fn keep(folder: &Path, grades: &[Grade]) -> anyhow::Result<()> {
 
 impl<'c> Request<'c> {
     fn job(&self, exercise: &'c CourseExercise) -> Job<'c> {
+        let allowed = allowed(self.course);
         let (source, path) = match &self.source {
-            Source::Exercises => (build::Source::of_exercise(&exercise.dir), exercise.dir.join("src/main.rs")),
-            Source::Solutions => {
-                let path = self.course.dir.join(SOLUTIONS).join(exercise.id().as_str()).join("main.rs");
-                (build::Source::of_file(&path), path)
+            Source::Exercises => {
+                (build::Source::of_exercise(&exercise.dir, &allowed), exercise.dir.join("src/main.rs"))
             }
+            Source::Solutions => proof::reference(&self.course.dir.join(SOLUTIONS).join(exercise.id().as_str())),
             Source::Folder(folder) => {
                 let folder = folder.join(exercise.id().as_str());
-                (build::Source::of_exercise(&folder), folder.join("src/main.rs"))
+                (build::Source::of_exercise(&folder, &allowed), folder.join("src/main.rs"))
             }
             Source::File(path) => (build::Source::of_file(path), path.clone()),
         };

@@ -5,10 +5,33 @@ use std::io::{IsTerminal, Write};
 use super::exit::BrokenCourse;
 use super::progress::Progress;
 use crate::build::Template;
-use crate::course::{Course, CrateSource, EXERCISES};
+use crate::course::{Course, EXERCISES};
 use crate::pipeline::pool::{self, Go};
-use crate::pipeline::{Grade, Job, Tools, preflight, worker};
+use crate::pipeline::{Grade, Job, Known, Tools, allowed, preflight, worker};
 use crate::sandbox::Isolation;
+
+/// Whether grades that were given before count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cached {
+    /// They do.
+    Yes,
+    /// All is graded anew.
+    No,
+}
+
+/// What a command asks for besides its jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The compiler's messages have colours.
+    pub colour: bool,
+    /// Grades of before.
+    pub cached: Cached,
+    /// What has to stand between programs and the machine; none is the best that there is.
+    pub isolation: Option<Isolation>,
+}
+
+/// The folder in `exercises/` with the sources of the allowed crates, where they travel with the course.
+const VENDOR: &str = "vendor";
 
 /// Grades jobs and shows how it goes; the grades are in the jobs' order.
 ///
@@ -18,11 +41,10 @@ pub fn run(
     course: &Course,
     jobs: &[Job<'_>],
     width: usize,
-    colour: bool,
+    terms: Terms,
     progress: &mut Progress,
-    isolation: Option<Isolation>,
 ) -> anyhow::Result<Vec<Grade>> {
-    let tools = tools(course, colour, isolation)?;
+    let tools = tools(course, terms)?;
     let mut grades: Vec<Option<Grade>> = jobs.iter().map(|_| None).collect();
     pool::run(jobs, &tools, width, |event| {
         match event {
@@ -45,20 +67,22 @@ pub fn run(
 ///
 /// # Errors
 /// Values that the course asks for and does not draw; crates that do not build; a cache folder that cannot be written.
-pub fn tools(course: &Course, colour: bool, isolation: Option<Isolation>) -> anyhow::Result<Tools> {
+pub fn tools(course: &Course, terms: Terms) -> anyhow::Result<Tools> {
     let mistakes: Vec<_> = course.exercises.iter().filter_map(|exercise| preflight(exercise).err()).collect();
     if !mistakes.is_empty() {
         return Err(BrokenCourse(mistakes).into());
     }
     interruptible()?;
-    let crates: Vec<String> = course.crates.iter().map(|(name, allowed)| format!("{name} = {allowed}")).collect();
-    let lock = course.dir.join(EXERCISES).join("Cargo.lock");
-    let own = course.crates.values().filter_map(|allowed| match &allowed.source {
-        CrateSource::Course(folder) => Some(folder.clone()),
-        CrateSource::Registry(_) => None,
-    });
-    let template = Template::prepare(&crates.join("\n"), &own.collect::<Vec<_>>(), Some(&lock))?;
-    Ok(Tools { template, colour, isolation })
+    let exercises = course.dir.join(EXERCISES);
+    let vendor = exercises.join(VENDOR);
+    let vendor = vendor.is_dir().then_some(vendor.as_path());
+    let template = Template::prepare(&allowed(course), Some(&exercises.join("Cargo.lock")), vendor)?;
+    let Terms { colour, cached, isolation } = terms;
+    let known = match cached {
+        Cached::Yes => Known::open(&template, colour, isolation),
+        Cached::No => None,
+    };
+    Ok(Tools { template, colour, isolation, known })
 }
 
 /// Ends everything that was started, and this program with it, on Ctrl-C (exit 130), SIGTERM and SIGHUP alike.

@@ -2,7 +2,7 @@
 
 use super::args::VerifyArgs;
 use super::exit::{BrokenCourse, Exit};
-use super::grading;
+use super::grading::{self, Cached, Terms};
 use super::progress::Progress;
 use super::settings::{self, Settings};
 use crate::pipeline::proof::{self, Expectation};
@@ -29,7 +29,8 @@ pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<Exit> {
     }
     let jobs: Vec<Job<'_>> = exhibits.iter().map(|exhibit| exhibit.job.clone()).collect();
     let mut progress = Progress::quiet(settings.terminal, jobs.len());
-    let grades = grading::run(&course, &jobs, pool::default_width(), false, &mut progress, None);
+    let terms = Terms { colour: false, cached: Cached::No, isolation: None };
+    let grades = grading::run(&course, &jobs, pool::default_width(), terms, &mut progress);
     progress.finish();
     let grades = grades?;
     let (mut text, mut exit, mut wrong, mut runs) = (String::new(), Exit::Passed, 0, 0);

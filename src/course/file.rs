@@ -1,7 +1,6 @@
 //! `grader.toml`: the course as a whole.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Fields, Item};
@@ -45,14 +44,14 @@ pub enum CrateSource {
     Course(PathBuf),
 }
 
-impl fmt::Display for AllowedCrate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl AllowedCrate {
+    /// What a manifest says of it besides where it is: `version = "0.2", features = []`.
+    pub fn requirement(&self) -> String {
+        let rest = format!("default-features = {}, features = {:?}", self.default_features, self.features);
         match &self.source {
-            CrateSource::Registry(version) => write!(f, "{{ version = {version:?}")?,
-            CrateSource::Course(folder) => write!(f, "{{ path = {:?}", folder.display().to_string())?,
+            CrateSource::Registry(version) => format!("version = {version:?}, {rest}"),
+            CrateSource::Course(_) => rest,
         }
-        write!(f, ", default-features = {}", self.default_features)?;
-        write!(f, ", features = {:?} }}", self.features)
     }
 }
 

@@ -115,6 +115,7 @@ macro_rules! codes {
 codes! {
     Build: {
         B001 "does not compile", see [];
+        B002 "brings a file or crate that an answer may not bring", see [B001];
     }
     Processes: {
         P001 "the child is never reaped", see [P005];
@@ -286,7 +287,7 @@ mod tests {
         let written: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(
             written.join(" "),
-            "B001 P001 P002 P003 P005 P006 P007 P009 F001 F003 F004 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 \
+            "B001 B002 P001 P002 P003 P005 P006 P007 P009 F001 F003 F004 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 \
              M005 M006 M007 M008 M009 M010 M011 Q001 Q002 Q003 Q004 Q006 S001 S002 S003 S004 S005 S006 S008 S009 H001 H002 \
              H003 T001 T002 T003 T004 T005"
         );

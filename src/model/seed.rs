@@ -40,7 +40,7 @@ pub fn split_mix(state: u64) -> u64 {
 pub const SPLIT_MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// `VALUE.SCHEDULE`, as in `7f3a.12`; a bare number is a schedule seed with the source's own value seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// The value seed, unless the source's own is meant.
     pub values: Option<ValueSeed>,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::grade::{Grade, Job};
-use super::plan::Plan;
+use super::plan::{Plan, allowed};
 use crate::build::{Source, SourceFault};
 use crate::course::{Course, CourseExercise};
 use crate::model::ValueSeed;
@@ -97,12 +97,13 @@ impl<'c> Batch<'c> {
 
     /// The jobs of a student, one for each exercise.
     pub fn jobs(&self, student: &Student) -> Vec<Job<'c>> {
+        let allowed = allowed(self.course);
         let job = |exercise: &'c CourseExercise| {
             let folder = student.folder.join(exercise.id().as_str());
             let source = if student.link {
                 Err(SourceFault::LeadsOut(student.name.clone()))
             } else {
-                contained(&student.folder, &folder, exercise).and_then(|()| Source::of_exercise(&folder))
+                contained(&student.folder, &folder, exercise).and_then(|()| Source::of_exercise(&folder, &allowed))
             };
             let shown = format!("{}/{}/src/main.rs", student.name, exercise.id());
             let plan = Plan { schedules: exercise.schedules.clone(), ..self.plan.clone() };

@@ -1,14 +1,16 @@
 //! The one function that grades.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use super::evidence::{self, Evidence};
+use super::known::Known;
 use super::luck::put_to_the_proof;
 use super::plan::{Plan, Run, by_hand, infer_values};
 use super::replay::Replay;
 use super::worker::Worker;
-use crate::build::{Built, Source, SourceFault, Template, compile};
+use crate::build::{self, BuildError, Built, Source, SourceFault, Template};
 use crate::course::CourseExercise;
 use crate::harness::{Attempt, Attempted};
 use crate::judge::{self, Case, Severity, Verdict};
@@ -41,6 +43,8 @@ pub struct Tools {
     pub colour: bool,
     /// What has to stand between programs and the machine; none is the best that there is.
     pub isolation: Option<Isolation>,
+    /// The grades that were given before, where they count.
+    pub known: Option<Known>,
 }
 
 /// What came of a job.
@@ -55,6 +59,8 @@ pub struct Grade {
     pub record: Option<(Context, Trace)>,
     /// What stood between the program and the machine; none where it was not run.
     pub isolation: Option<Isolation>,
+    /// Why no box was around the compiler, where none was.
+    pub unheld: Option<String>,
     /// A mistake of the author's that showed only here; the report's status is `error` then.
     pub mistake: Option<Diagnostic>,
 }
@@ -62,6 +68,7 @@ pub struct Grade {
 impl Grade {
     /// The report of several jobs, with what stood between their programs and the machine.
     pub fn summed_up(grades: Vec<Self>) -> Report {
+        let unheld = grades.iter().find_map(|grade| grade.unheld.clone());
         // The least of them, where a worker that was replaced has found another one.
         let isolation = grades.iter().filter_map(|grade| grade.isolation).max();
         let not_held = isolation.map(Isolation::not_held).unwrap_or_default();
@@ -69,13 +76,14 @@ impl Grade {
             isolation: isolation.map(|isolation| isolation.name().to_owned()),
             isolation_level: isolation.map(|isolation| isolation.level().to_owned()),
             not_held: not_held.iter().map(|what| (*what).to_owned()).collect(),
+            unheld,
             ..Report::new(grades.into_iter().map(|grade| grade.report).collect())
         }
     }
 }
 
 /// What came of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOutcome {
     /// Its scenario.
     pub scenario: ScenarioId,
@@ -97,6 +105,7 @@ struct Seen {
     runs: Vec<RunOutcome>,
     record: Option<(Context, Trace)>,
     isolation: Option<Isolation>,
+    unheld: Option<String>,
 }
 
 /// Why a job has no grade.
@@ -105,12 +114,25 @@ pub(super) enum Trouble {
     Author(Diagnostic),
 }
 
-/// Grades a program: builds it, runs it under every seed of the plan until one fails, and judges each run.
+/// Grades a program: builds it, runs it under every seed of the plan until one fails, and judges each run; or finds
+/// that this was done before.
 pub fn grade(job: &Job<'_>, tools: &Tools, worker: &mut Worker) -> Grade {
+    let key = tools.known.as_ref().map(|known| (known, known.key(job)));
+    if let Some(grade) = key.as_ref().and_then(|(known, key)| known.find(key)) {
+        return grade;
+    }
+    let grade = grade_anew(job, tools, worker);
+    if let Some((known, key)) = key {
+        known.keep(&key, &grade);
+    }
+    grade
+}
+
+fn grade_anew(job: &Job<'_>, tools: &Tools, worker: &mut Worker) -> Grade {
     let exercise = job.exercise;
     let mut seen = Seen::default();
     let attempted = attempt_all(job, tools, worker, &mut seen);
-    let Seen { runs, record, isolation } = seen;
+    let Seen { runs, record, isolation, unheld } = seen;
     let (mut report, mistake) = match attempted {
         Ok(report) => (report, None),
         Err(Trouble::Ours(problem)) => (ExerciseReport::not_graded(&exercise.exercise, problem), None),
@@ -120,7 +142,7 @@ pub fn grade(job: &Job<'_>, tools: &Tools, worker: &mut Worker) -> Grade {
     };
     report.source = Some(job.shown.clone());
     report.orders_tried = runs.iter().map(|run| run.token.schedule).collect::<BTreeSet<_>>().len() as u32;
-    Grade { report, runs, record, isolation, mistake }
+    Grade { report, runs, record, isolation, unheld, mistake }
 }
 
 fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut Seen) -> Result<ExerciseReport, Trouble> {
@@ -128,20 +150,28 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
     let source = match &job.source {
         Ok(source) => source,
         Err(fault) => {
-            let finding = FindingReport::plain(Code::B001, fault.to_string(), &job.shown);
+            let mut finding = FindingReport::plain(fault.code(), fault.to_string(), &job.shown);
+            if let SourceFault::Forbidden(forbidden) = fault {
+                let folder = job.shown.strip_suffix("src/main.rs").unwrap_or_default();
+                finding.file = Some(format!("{folder}{}", forbidden.file));
+                finding.line = forbidden.line;
+            }
             return Ok(ExerciseReport::failed(exercise, &job.shown, finding));
         }
     };
-    let program = match compile(&tools.template, job.exercise.name(), source, tools.colour) {
+    let program = match compile(job.exercise.name(), source, tools, worker) {
         Ok(Built::Program(program)) => program,
-        Ok(Built::Rejected { diagnostics }) => {
-            let finding = FindingReport::compiler(&job.shown, diagnostics);
+        Ok(Built::Rejected { message, diagnostics, unheld }) => {
+            seen.unheld = unheld;
+            let finding = FindingReport::compiler(&job.shown, message, diagnostics);
             return Ok(ExerciseReport::failed(exercise, &job.shown, finding));
         }
         Err(error) => return Err(Trouble::Ours(error.to_string())),
     };
-    let tools = compiled(job.exercise, tools)?;
-    let mut replay = Replay::new(job.exercise, &program, tools, worker);
+    seen.unheld = program.unheld.clone();
+    let beside = compiled(job.exercise, tools, worker)?;
+    let tools = beside.iter().map(|(name, program)| (name.clone(), program.path.clone())).collect();
+    let mut replay = Replay::new(job.exercise, &program.path, tools, worker);
     let mut shown: Option<ExerciseReport> = None;
     // Of each scenario the first run, where an order of it may have been luck.
     let mut perhaps_luck: Vec<(Run<'_>, Attempt, Trace, Verdict)> = Vec::new();
@@ -270,12 +300,22 @@ impl RunOutcome {
     }
 }
 
+/// Compiles a source, the compiler in a box that the worker makes.
+fn compile(name: &str, source: &Source, tools: &Tools, worker: &mut Worker) -> Result<Built, BuildError> {
+    let mut perform = |call: &build::Call| worker.compile(call).map_err(|error| BuildError::Worker(error.to_string()));
+    build::compile(&tools.template, name, source, tools.colour, &mut perform)
+}
+
 /// The programs that the exercise brings, compiled like the learner's; one that does not compile is the author's mistake.
-fn compiled(exercise: &CourseExercise, tools: &Tools) -> Result<Vec<(String, PathBuf)>, Trouble> {
+fn compiled(
+    exercise: &CourseExercise,
+    tools: &Tools,
+    worker: &mut Worker,
+) -> Result<Vec<(String, build::Program)>, Trouble> {
     let built = exercise.tools.iter().map(|tool| {
-        match compile(&tools.template, &tool.name, &Source::of_text(tool.text.as_str()), false) {
+        match compile(&tool.name, &Source::of_text(tool.text.as_str()), tools, worker) {
             Ok(Built::Program(program)) => Ok((tool.name.clone(), program)),
-            Ok(Built::Rejected { diagnostics }) => {
+            Ok(Built::Rejected { diagnostics, .. }) => {
                 let message = format!("the tool `{}` does not compile", tool.name);
                 Err(Trouble::Author(Diagnostic::of_file(&tool.file, message).help(diagnostics.trim_end())))
             }

@@ -14,6 +14,7 @@
 pub mod batch;
 mod evidence;
 mod grade;
+mod known;
 mod luck;
 mod plan;
 pub mod pool;
@@ -24,4 +25,5 @@ mod shrink;
 pub mod worker;
 
 pub use grade::{Grade, Job, RunOutcome, Tools, grade, rejudge};
-pub use plan::{Plan, Run, by_hand, infer_values, preflight};
+pub use known::Known;
+pub use plan::{Plan, Run, allowed, by_hand, infer_values, preflight};

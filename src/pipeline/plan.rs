@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::course::CourseExercise;
+use crate::build::Allowed;
+use crate::course::{AllowedCrate, Course, CourseExercise, CrateSource};
 use crate::harness::{Attempt, ResolveError, StdinSource, resolve};
 use crate::judge;
 use crate::model::Diagnostic;
@@ -61,6 +62,19 @@ impl Plan {
         }
         runs
     }
+}
+
+/// The crates that a course's programs may use.
+pub fn allowed(course: &Course) -> Vec<Allowed> {
+    let allowed = |(name, allowed): (&String, &AllowedCrate)| Allowed {
+        name: name.clone(),
+        requirement: allowed.requirement(),
+        own: match &allowed.source {
+            CrateSource::Course(folder) => Some(folder.clone()),
+            CrateSource::Registry(_) => None,
+        },
+    };
+    course.crates.iter().map(allowed).collect()
 }
 
 /// Whether every value that the expected trace and the peers ask for is drawn, before anything is built or run.

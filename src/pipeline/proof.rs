@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::grade::{Grade, Job};
-use super::plan::Plan;
-use crate::build::Source;
+use super::plan::{Plan, allowed};
+use crate::build::{Allowed, Source, SourceFault};
 use crate::course::{Course, CourseExercise, EXERCISES, SOLUTIONS};
 use crate::model::{Code, Diagnostic};
 use crate::report::Status;
@@ -54,7 +54,8 @@ pub fn exhibits<'c>(course: &Course, exercise: &'c CourseExercise) -> (Vec<Exhib
         mistakes: Vec::new(),
     };
     let starter = format!("{EXERCISES}/{}/src/main.rs", exercise.id());
-    let source = Source::of_exercise(&exercise.dir);
+    let allowed = allowed(course);
+    let source = Source::of_exercise(&exercise.dir, &allowed);
     if source.as_ref().is_ok_and(|source| !source.main().contains("// TODO")) {
         collector.mistake(
             &starter,
@@ -64,8 +65,8 @@ pub fn exhibits<'c>(course: &Course, exercise: &'c CourseExercise) -> (Vec<Exhib
     }
     collector.add(starter, source, Expectation::Fails);
     let folder = format!("{SOLUTIONS}/{}", exercise.id());
-    let reference = format!("{folder}/main.rs");
-    collector.add(reference.clone(), Source::of_file(&course.dir.join(&reference)), Expectation::Passes);
+    let (source, file) = reference(&course.dir.join(&folder));
+    collector.add(below(&file, &course.dir), source, Expectation::Passes);
     for (kind, least) in [("accepted", ACCEPTED), ("rejected", REJECTED)] {
         let files = programs(&course.dir.join(&folder).join(kind));
         if files.len() < least {
@@ -73,11 +74,14 @@ pub fn exhibits<'c>(course: &Course, exercise: &'c CourseExercise) -> (Vec<Exhib
             collector.mistake(&format!("{folder}/{kind}"), &message, &format!("expected: {least} at least"));
         }
         for name in files {
-            let file = format!("{folder}/{kind}/{name}");
-            let source = Source::of_file(&course.dir.join(&file));
+            let (source, file) = program(&course.dir.join(&folder).join(kind).join(name), &allowed);
+            let file = below(&file, &course.dir);
             let expectation = match kind {
                 "accepted" => Some(Expectation::Passes),
-                _ => source.as_ref().ok().and_then(|source| collector.expected_code(&file, source.main())),
+                // The first line is read also where the rest is not.
+                _ => Source::of_file(&course.dir.join(&file))
+                    .ok()
+                    .and_then(|first| collector.expected_code(&file, first.main())),
             };
             if let Some(expectation) = expectation {
                 collector.add(file, source, expectation);
@@ -99,8 +103,10 @@ impl Collector<'_> {
         self.mistakes.push(Diagnostic::of_file(file, message).help(help));
     }
 
-    fn add(&mut self, file: String, source: Result<Source, crate::build::SourceFault>, expectation: Expectation) {
-        if let Err(fault) = &source {
+    fn add(&mut self, file: String, source: Result<Source, SourceFault>, expectation: Expectation) {
+        if let Err(fault) = &source
+            && expectation != Expectation::Rejected(fault.code())
+        {
             self.mistake(&file, &fault.to_string(), "each exercise has a starter and a reference solution");
             return;
         }
@@ -127,13 +133,40 @@ impl Collector<'_> {
     }
 }
 
+/// The reference of a solution's folder, and its file: `main.rs` alone, or a folder `src` as an exercise has it.
+pub fn reference(folder: &Path) -> (Result<Source, SourceFault>, PathBuf) {
+    let file = folder.join("src/main.rs");
+    if file.exists() {
+        return (Source::of_folder(folder, Path::new("src")), file);
+    }
+    let file = folder.join("main.rs");
+    (Source::of_file(&file), file)
+}
+
+/// A program and its file: one file, or a folder laid out like an exercise's.
+fn program(path: &Path, allowed: &[Allowed]) -> (Result<Source, SourceFault>, PathBuf) {
+    if path.is_dir() {
+        return (Source::of_exercise(path, allowed), path.join("src/main.rs"));
+    }
+    (Source::of_file(path), path.to_owned())
+}
+
+/// A path as it is called from the course's folder.
+fn below(path: &Path, course: &Path) -> String {
+    path.strip_prefix(course).unwrap_or(path).display().to_string()
+}
+
+/// The files and folders with a program, in the order of their names.
 fn programs(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
+        .filter(|entry| {
+            let path = entry.path();
+            path.extension().is_some_and(|extension| extension == "rs") || path.join("src/main.rs").is_file()
+        })
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| PathBuf::from(name).extension().is_some_and(|ext| ext == "rs"))
         .collect();
     names.sort();
     names

@@ -1,4 +1,5 @@
-//! A worker: this program started again, which runs attempts one after another; and the runner's handle on it.
+//! A worker: this program started again, which runs attempts and calls of the compiler one after another; and the
+//! runner's handle on it.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::build::cache_folder;
+use crate::build::{Call, Called, cache_folder};
 use crate::harness::{Attempt, Attempted, attempt};
 use crate::model::Signal;
 use crate::sandbox::Isolation;
@@ -21,10 +22,23 @@ pub const COMMAND: &str = "worker";
 /// How much longer than its own limit an attempt may take before the worker counts as lost.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// What a worker is asked; `T` and `C` are an attempt and a call of the compiler, or references to them.
+#[derive(Debug, Serialize, Deserialize)]
+enum Request<T, C> {
+    Attempt(T),
+    Compile(C),
+}
+
+/// What the worker reads.
+type Read = Request<Box<Attempt>, Box<Call>>;
+/// What the runner writes.
+type Written<'a> = Request<&'a Attempt, &'a Call>;
+
 /// What a worker answers.
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     Done(Box<Attempted>),
+    Compiled(Box<Called>),
     Failed(String),
 }
 
@@ -83,13 +97,36 @@ impl Worker {
     /// [`WorkerError`].
     pub fn attempt(&mut self, attempt: &Attempt) -> Result<Attempted, WorkerError> {
         let attempt = &Attempt { isolation: self.isolation, ..attempt.clone() };
-        let request = serde_json::to_string(attempt).expect("an attempt has no maps with odd keys");
         let patience = Duration::from_millis(attempt.limits.wall_ms) + GRACE;
+        match self.answer(&Request::Attempt(attempt), patience)? {
+            Answer::Done(attempted) => Ok(*attempted),
+            Answer::Failed(problem) => Err(WorkerError::Attempt(problem)),
+            Answer::Compiled(_) => Err(WorkerError::Lost("it answered something else".to_owned())),
+        }
+    }
+
+    /// Has the compiler called, in a box where the machine gives one. Where it gives none the compiler has limits alone,
+    /// and the answer says so.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub fn compile(&mut self, call: &Call) -> Result<Called, WorkerError> {
+        let mut call = call.clone();
+        call.isolation = self.isolation;
+        match self.answer(&Request::Compile(&call), call.patience() + GRACE)? {
+            Answer::Compiled(called) => Ok(*called),
+            Answer::Failed(problem) => Err(WorkerError::Attempt(problem)),
+            Answer::Done(_) => Err(WorkerError::Lost("it answered something else".to_owned())),
+        }
+    }
+
+    /// An answer; a worker that is lost over it is replaced once.
+    fn answer(&mut self, request: &Written<'_>, patience: Duration) -> Result<Answer, WorkerError> {
+        let request = serde_json::to_string(request).expect("a request has no maps with odd keys");
         let mut why = String::new();
         for _ in 0..2 {
             match self.ask(&request, patience)? {
-                Ok(Answer::Done(attempted)) => return Ok(*attempted),
-                Ok(Answer::Failed(problem)) => return Err(WorkerError::Attempt(problem)),
+                Ok(answer) => return Ok(answer),
                 Err(lost) => why = lost,
             }
             self.running = None;
@@ -156,9 +193,13 @@ pub fn serve() -> io::Result<()> {
     let _claim = claim_processor();
     let mut answers = io::stdout().lock();
     for line in io::stdin().lock().lines() {
-        let answer = match serde_json::from_str::<Attempt>(&line?) {
-            Ok(request) => match attempt(&request) {
+        let answer = match serde_json::from_str::<Read>(&line?) {
+            Ok(Request::Attempt(request)) => match attempt(&request) {
                 Ok(attempted) => Answer::Done(Box::new(attempted)),
+                Err(error) => Answer::Failed(error.to_string()),
+            },
+            Ok(Request::Compile(call)) => match call.perform() {
+                Ok(called) => Answer::Compiled(Box::new(called)),
                 Err(error) => Answer::Failed(error.to_string()),
             },
             Err(error) => Answer::Failed(format!("read the request: {error}")),

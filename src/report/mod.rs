@@ -54,6 +54,9 @@ pub struct Report {
     /// What it did not hold, in words.
     #[serde(default)]
     pub not_held: Vec<String>,
+    /// Why the compiler was not kept apart from the machine, where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheld: Option<String>,
 }
 
 /// The grade of an exercise.
@@ -219,6 +222,7 @@ impl Report {
             isolation: None,
             isolation_level: None,
             not_held: Vec::new(),
+            unheld: None,
         }
     }
 
@@ -378,9 +382,9 @@ impl FindingReport {
         }
     }
 
-    /// The compiler did not accept the program; `text` is what it wrote.
-    pub fn compiler(source: &str, text: impl Into<String>) -> Self {
-        let mut finding = Self::plain(Code::B001, "the program does not compile", source);
+    /// The compiler did not accept the program: why, in a phrase; `text` is what it wrote.
+    pub fn compiler(source: &str, message: impl Into<String>, text: impl Into<String>) -> Self {
+        let mut finding = Self::plain(Code::B001, message, source);
         finding.text = text.into();
         finding
     }

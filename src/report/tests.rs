@@ -150,7 +150,11 @@ Read exercises/01_processes/two_processes/README.md, edit src/main.rs beside it.
 fn the_compilers_words_stay_as_they_are() {
     let text = "error[E0308]: mismatched types\n --> src/main.rs:3:5\n  |\n3 |     1\n  |     ^ expected `()`\n";
     let report = ExerciseReport {
-        findings: vec![FindingReport::compiler("exercises/02_pipes/one_line/src/main.rs", text)],
+        findings: vec![FindingReport::compiler(
+            "exercises/02_pipes/one_line/src/main.rs",
+            "the program does not compile",
+            text,
+        )],
         ..empty("02_pipes/one_line", Status::Fail, 0)
     };
     check(

@@ -128,7 +128,7 @@ pub struct Launch {
 
 /// Pid 1 of the box, or the first of the run's processes where there are no namespaces; reaped once `ended`.
 #[derive(Debug)]
-struct Init {
+pub(super) struct Init {
     pid: i32,
     /// The first of a pid namespace: all others of it end before it does.
     holds_all: bool,
@@ -179,7 +179,7 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
     };
     let init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
         Side::Child => stub::init(spec, Outside { entered, bare, group }, sender, until, waits),
-        Side::Parent((pid, pidfd)) => Init { pid, holds_all: own_world, pidfd, lifeline: Some(lifeline), ended: false },
+        Side::Parent((pid, pidfd)) => Init::new(pid, pidfd, lifeline, own_world),
     };
     // Ours must go, or the messages would never end, and a reader of the program's output would never see it end.
     drop((spec, sender, until, waits));
@@ -194,6 +194,7 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
             }
             Received::Message(Message::Ready, _) => ready = true,
             Received::Message(Message::Failed(failure), _) => return Err(failure.into()),
+            Received::Message(Message::Ended { .. }, _) => return Err(SandboxError::Lost),
             Received::Nothing => return Err(SandboxError::Late(PATIENCE)),
             Received::End => return Err(SandboxError::Lost),
         }
@@ -273,8 +274,12 @@ pub(super) struct Outside {
 }
 
 impl Init {
+    pub(super) fn new(pid: i32, pidfd: OwnedFd, lifeline: OwnedFd, holds_all: bool) -> Self {
+        Self { pid, holds_all, pidfd, lifeline: Some(lifeline), ended: false }
+    }
+
     /// Kills pid 1, and with it all of its namespace (pid_namespaces(7)); waits for the last of them.
-    fn end(&mut self) -> Result<(), SandboxError> {
+    pub(super) fn end(&mut self) -> Result<(), SandboxError> {
         if self.ended {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! Limits of the program and of all that it forks (setrlimit(2)).
 
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -31,6 +32,39 @@ pub(super) fn apply(limits: &Limits) -> nix::Result<()> {
     // Where memory runs out, the program goes before the grader (proc_pid_oom_score_adj(5)); a wish, no bound.
     let _unwished = write_once(Path::new("/proc/self/oom_score_adj"), "1000");
     Ok(())
+}
+
+/// What a tool of ours may use: its input is not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Address space of each process, in bytes.
+    pub memory: u64,
+    /// A file that it writes, in bytes.
+    pub file: u64,
+    /// All files in its /tmp together, in bytes.
+    pub scratch: u64,
+    /// CPU time of each process, in seconds.
+    pub cpu_s: u64,
+    /// Real time: past it the machine is to blame.
+    pub wall: Duration,
+    /// Bytes of its output that are kept.
+    pub said: usize,
+}
+
+/// Threads and processes of a tool.
+const TOOL_PROCESSES: u64 = 64;
+
+/// Sets a tool's bounds on this process. `alone` says that it is in a user namespace of its own.
+pub(super) fn bind(bounds: &Bounds, alone: bool) -> nix::Result<()> {
+    lower(Resource::RLIMIT_AS, bounds.memory)?;
+    lower(Resource::RLIMIT_FSIZE, bounds.file)?;
+    lower(Resource::RLIMIT_CORE, 0)?;
+    if alone && counts_by_namespace() {
+        lower(Resource::RLIMIT_NPROC, TOOL_PROCESSES)?;
+    }
+    // The soft limit tells by SIGXCPU, which no other cause sends; the hard one is behind it.
+    let (_, hard) = getrlimit(Resource::RLIMIT_CPU)?;
+    setrlimit(Resource::RLIMIT_CPU, bounds.cpu_s.min(hard), (bounds.cpu_s + 1).min(hard))
 }
 
 /// How many processes and threads the box allows at the very most.

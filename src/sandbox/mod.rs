@@ -24,6 +24,9 @@
 //!   └────go──────────► program 700001 + peers
 //! ```
 //!
+//! A [`Tool`] (`tool.rs`) is something else: a program of ours on a learner's files, the compiler. It is not recorded,
+//! has a root of its own making, and [`run`] waits for its end.
+//!
 //! On a machine without namespaces ([`Isolation::Landlock`], [`Isolation::Limits`]) init is a child like others and what is
 //! built is a folder: see `bare.rs`. With a delegated cgroup ([`Isolation::Cgroup`]) init enters a group of the run's own
 //! before it forks: see `cgroup.rs`.
@@ -44,6 +47,7 @@ pub mod probe;
 pub mod remedies;
 mod root;
 mod stub;
+mod tool;
 mod wire;
 
 pub use bare::Leftover;
@@ -51,6 +55,8 @@ pub use enter::{enter, enter_level};
 pub use error::{SandboxError, Step};
 pub use launch::{Ground, Launch, PeerSpec, PeerStart, RootHandle, Spec, launch};
 pub use level::Isolation;
+pub use limits::Bounds;
+pub use tool::{Access, Held, Mount, Ran, Tool, ToolEnd, run};
 
 /// The working directory of every root, inside a box of namespaces.
 pub const WORK_FOLDER: &str = "/work";

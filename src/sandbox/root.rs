@@ -111,9 +111,7 @@ pub(super) fn template() -> Result<File, Failure> {
 fn common() -> Result<(), Failure> {
     unshare(CloneFlags::CLONE_NEWNS).map_err(Failure::at(Step::Namespaces))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    let stage = STAGES.iter().map(Path::new).find(|path| path.is_dir()).unwrap_or(Path::new("/tmp"));
-    tmpfs(stage, "mode=755,size=1m,nr_inodes=512")?;
-    std::env::set_current_dir(stage).map_err(errno).map_err(Failure::about(Step::Tmpfs, &stage.to_string_lossy()))?;
+    stage()?;
     system_folders()?;
     etc()?;
     devices()?;
@@ -123,10 +121,16 @@ fn common() -> Result<(), Failure> {
     // Where no procfs can be seen whole the kernel mounts none (mount_namespaces(7)): a run's own covers this one.
     make_folder("proc", 0o555)?;
     mount_from(Path::new("/proc"), "proc", MsFlags::MS_BIND | MsFlags::MS_REC)?;
+    exchange("/")
+}
+
+/// Makes the current folder, a mount, the root, read-only; the process is in `folder` of it afterwards.
+pub(super) fn exchange(folder: &str) -> Result<(), Failure> {
     make_read_only(Path::new("."), Reach::Mount).map_err(Failure::about(Step::ReadOnly, "/"))?;
     // The new root on top of the old one, then the old one away (pivot_root(2), "pivot_root(".", ".")").
     pivot_root(".", ".").map_err(Failure::at(Step::Pivot))?;
-    umount2(".", MntFlags::MNT_DETACH).map_err(Failure::at(Step::Pivot))
+    umount2(".", MntFlags::MNT_DETACH).map_err(Failure::at(Step::Pivot))?;
+    std::env::set_current_dir(folder).map_err(errno).map_err(Failure::about(Step::Pivot, folder))
 }
 
 /// Builds the root and makes it this process's; the process is in [`WORK_FOLDER`] afterwards.
@@ -151,17 +155,27 @@ pub(super) fn build(plan: Plan<'_>) -> Result<(), Failure> {
     std::env::set_current_dir(WORK_FOLDER).map_err(errno).map_err(Failure::about(Step::Pivot, WORK_FOLDER))
 }
 
+/// Covers a folder of the host's with an empty tmpfs, in which the new root is built, and goes there.
+pub(super) fn stage() -> Result<(), Failure> {
+    let stage = STAGES.iter().map(Path::new).find(|path| path.is_dir()).unwrap_or(Path::new("/tmp"));
+    tmpfs(stage, "mode=755,size=1m,nr_inodes=512")?;
+    std::env::set_current_dir(stage).map_err(errno).map_err(Failure::about(Step::Tmpfs, &stage.to_string_lossy()))
+}
+
 fn system_folders() -> Result<(), Failure> {
-    for name in FOLDERS {
-        let host = Path::new("/").join(name);
-        let Ok(metadata) = fs::symlink_metadata(&host) else { continue };
-        if metadata.is_symlink() {
-            let target = fs::read_link(&host).map_err(errno).map_err(Failure::about(Step::Open, name))?;
-            symlink(target, name).map_err(errno).map_err(Failure::about(Step::Make, name))?;
-        } else if metadata.is_dir() {
-            make_folder(name, 0o755)?;
-            bind(&host, name, Reach::Tree)?;
-        }
+    FOLDERS.iter().try_for_each(|name| system_folder(name))
+}
+
+/// Shows a folder of the host's at its own place, as the link that it may be; nothing where the host has none.
+pub(super) fn system_folder(name: &str) -> Result<(), Failure> {
+    let host = Path::new("/").join(name);
+    let Ok(metadata) = fs::symlink_metadata(&host) else { return Ok(()) };
+    if metadata.is_symlink() {
+        let target = fs::read_link(&host).map_err(errno).map_err(Failure::about(Step::Open, name))?;
+        symlink(target, name).map_err(errno).map_err(Failure::about(Step::Make, name))?;
+    } else if metadata.is_dir() {
+        make_folder(name, 0o755)?;
+        bind(&host, name, Reach::Tree)?;
     }
     Ok(())
 }
@@ -170,10 +184,7 @@ fn etc() -> Result<(), Failure> {
     make_folder("etc", 0o755)?;
     make_file("etc/passwd", "learner:x:1000:1000::/work:/bin/sh\n")?;
     make_file("etc/group", "learner:x:1000:\n")?;
-    if Path::new("/etc/ld.so.cache").is_file() {
-        make_file("etc/ld.so.cache", "")?;
-        bind(Path::new("/etc/ld.so.cache"), "etc/ld.so.cache", Reach::Mount)?;
-    }
+    loader_cache()?;
     // Debian: /usr/bin/awk and others lead through it.
     if Path::new("/etc/alternatives").is_dir() {
         make_folder("etc/alternatives", 0o755)?;
@@ -182,7 +193,16 @@ fn etc() -> Result<(), Failure> {
     Ok(())
 }
 
-fn devices() -> Result<(), Failure> {
+/// Where the loader finds libraries (ld.so(8)); `etc` is there.
+pub(super) fn loader_cache() -> Result<(), Failure> {
+    if Path::new("/etc/ld.so.cache").is_file() {
+        make_file("etc/ld.so.cache", "")?;
+        bind(Path::new("/etc/ld.so.cache"), "etc/ld.so.cache", Reach::Mount)?;
+    }
+    Ok(())
+}
+
+pub(super) fn devices() -> Result<(), Failure> {
     make_folder("dev", 0o755)?;
     for name in DEVICES {
         let inside = format!("dev/{name}");
@@ -241,14 +261,14 @@ fn last_pid() -> i32 {
     (FIRST_PID - 1).min(most - most / 4)
 }
 
-fn tmpfs(place: &Path, options: &str) -> Result<(), Failure> {
+pub(super) fn tmpfs(place: &Path, options: &str) -> Result<(), Failure> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("box"), place, Some("tmpfs"), flags, Some(options))
         .map_err(Failure::about(Step::Tmpfs, &place.to_string_lossy()))
 }
 
 /// Shows a host's folder or file in the box, read-only.
-fn bind(source: &Path, inside: &str, reach: Reach) -> Result<(), Failure> {
+pub(super) fn bind(source: &Path, inside: &str, reach: Reach) -> Result<(), Failure> {
     let recursive = match reach {
         Reach::Mount => MsFlags::empty(),
         Reach::Tree => MsFlags::MS_REC,
@@ -257,11 +277,11 @@ fn bind(source: &Path, inside: &str, reach: Reach) -> Result<(), Failure> {
     make_read_only(Path::new(inside), reach).map_err(Failure::about(Step::ReadOnly, inside))
 }
 
-fn mount_from(source: &Path, inside: &str, flags: MsFlags) -> Result<(), Failure> {
+pub(super) fn mount_from(source: &Path, inside: &str, flags: MsFlags) -> Result<(), Failure> {
     mount(Some(source), inside, None::<&str>, flags, None::<&str>).map_err(Failure::about(Step::Bind, inside))
 }
 
-fn make_folder(path: &str, mode: u32) -> Result<(), Failure> {
+pub(super) fn make_folder(path: &str, mode: u32) -> Result<(), Failure> {
     let made = fs::create_dir(path).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
     made.map_err(errno).map_err(Failure::about(Step::Make, path))
 }

@@ -216,7 +216,7 @@ fn run_peer(index: i32, peer: PeerSpec, go: OwnedFd, shared: &Shared<'_>) -> Res
 
 /// Leaves the worker's users, where it has some of its own: number 1000 in a user namespace where nothing else is mapped;
 /// without capabilities.
-fn become_ordinary(entered: &Entered) -> Result<(), Failure> {
+pub(super) fn become_ordinary(entered: &Entered) -> Result<(), Failure> {
     let failed = Failure::at(Step::OrdinaryUser);
     setsid().map_err(&failed)?;
     if let Some(id) = entered.other_user() {
@@ -239,7 +239,7 @@ fn become_ordinary(entered: &Entered) -> Result<(), Failure> {
 }
 
 /// Puts these on 0, 1 and 2. Copies first: one of them may be what another is to become.
-fn set_streams(streams: [BorrowedFd<'_>; 3]) -> Result<(), Failure> {
+pub(super) fn set_streams(streams: [BorrowedFd<'_>; 3]) -> Result<(), Failure> {
     let failed = Failure::at(Step::Streams);
     let [input, output, error] = streams.map(|stream| above_standard_streams(&stream));
     dup2_stdin(input.map_err(&failed)?).map_err(&failed)?;
@@ -247,7 +247,7 @@ fn set_streams(streams: [BorrowedFd<'_>; 3]) -> Result<(), Failure> {
     dup2_stderr(error.map_err(&failed)?).map_err(&failed)
 }
 
-fn close_all_but_streams_and(keep: &[BorrowedFd<'_>]) -> Result<(), Failure> {
+pub(super) fn close_all_but_streams_and(keep: &[BorrowedFd<'_>]) -> Result<(), Failure> {
     let (input, output, error) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let mut all = vec![input.as_fd(), output.as_fd(), error.as_fd()];
     all.extend_from_slice(keep);

@@ -25,6 +25,13 @@ pub(super) enum Message {
     },
     /// Init has forked every root and closed what is theirs.
     Ready,
+    /// A tool ended: its exit status, or else the signal's number.
+    Ended {
+        /// 0 to 255; -1 where a signal ended it.
+        status: i32,
+        /// 0 where it ended by itself.
+        signal: i32,
+    },
     /// Something failed, and its teller ends.
     Failed(Failure),
 }
@@ -52,6 +59,7 @@ impl Failure {
 const STANDING: i32 = 1;
 const READY: i32 = 2;
 const FAILED: i32 = 3;
+const ENDED: i32 = 4;
 
 /// Room for a message with its subject.
 const ROOM: usize = 512;
@@ -61,6 +69,7 @@ impl Message {
         let (numbers, text) = match self {
             Self::Standing { index, inner } => ([STANDING, *index, *inner], ""),
             Self::Ready => ([READY, 0, 0], ""),
+            Self::Ended { status, signal } => ([ENDED, *status, *signal], ""),
             Self::Failed(failure) => ([FAILED, failure.step.number(), failure.errno as i32], failure.subject.as_str()),
         };
         let mut bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
@@ -74,6 +83,7 @@ impl Message {
         Some(match number(0)? {
             STANDING => Self::Standing { index: number(1)?, inner: number(2)? },
             READY => Self::Ready,
+            ENDED => Self::Ended { status: number(1)?, signal: number(2)? },
             FAILED => Self::Failed(Failure {
                 step: Step::numbered(number(1)?)?,
                 errno: Errno::from_raw(number(2)?),
@@ -166,7 +176,8 @@ mod tests {
     fn messages_arrive_with_their_sender_then_the_end() {
         let (sender, receiver) = channel(Duration::from_secs(5)).expect("a socket pair");
         let failure = Failure { step: Step::Bind, errno: Errno::EPERM, subject: "/usr".into() };
-        let sent = [Message::Standing { index: 1, inner: 700_002 }, Message::Ready, Message::Failed(failure)];
+        let ended = Message::Ended { status: -1, signal: 9 };
+        let sent = [Message::Standing { index: 1, inner: 700_002 }, Message::Ready, ended, Message::Failed(failure)];
         assert_eq!(receiver.look(), Ok(Received::Nothing));
         sent.iter().for_each(|message| sender.send(message));
         for message in sent {

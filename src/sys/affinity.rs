@@ -23,3 +23,13 @@ pub fn pin(cpu: usize) -> nix::Result<()> {
     set.set(cpu)?;
     sched_setaffinity(Pid::from_raw(0), &set)
 }
+
+/// Lets this thread, and what it forks from now on, run on any of these.
+///
+/// # Errors
+/// What sched_setaffinity(2) says.
+pub fn allow(cpus: &[usize]) -> nix::Result<()> {
+    let mut set = CpuSet::new();
+    cpus.iter().try_for_each(|cpu| set.set(*cpu))?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+}

@@ -12,4 +12,7 @@ mod batch;
 mod course;
 mod hostile;
 mod interrupt;
+mod known;
+mod modules;
 mod processes;
+mod vendor;

@@ -8,7 +8,8 @@ mod cases;
 mod inside;
 #[path = "../support/own_process.rs"]
 mod own_process;
+mod tools;
 
 fn main() -> std::process::ExitCode {
-    own_process::main("sandbox", cases::ALL, inside::run)
+    own_process::main("sandbox", &[cases::ALL, tools::ALL].concat(), inside::run)
 }
