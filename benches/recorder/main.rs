@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 mod events;
+mod floor;
 mod guarded;
 mod schedules;
 
@@ -17,6 +18,9 @@ use ipc_grade::model::ScheduleSeed;
 use ipc_grade::pipeline::record::record;
 use ipc_grade::sys::affinity;
 use ipc_grade::trace::raw::{Call, RawEnd, RawKind, Recording};
+
+/// So many calls that stop are in a round trip of the ping-pong.
+const CALLS_EACH: f64 = 4.0;
 
 /// How much is measured.
 struct Size {
@@ -56,9 +60,10 @@ fn main() {
     if !strace {
         println!("strace is not installed: there is no peer to compare with (apt-get install strace)");
     }
-    let bench = Bench { rounds: size.rounds, strace };
+    let bench = Bench { rounds: size.rounds, strace, floor: false };
     println!("{:<44} {:>12}   goal", "", "measured");
     if wanted("ping_pong") {
+        let bench = Bench { floor: true, ..bench };
         let times = bench.compare(&[program.as_os_str(), "ping_pong".as_ref(), size.ping_pongs.to_string().as_ref()]);
         row("pipe ping-pong, x bare", times.ratio(), 7.0, "x");
         if let Some(ratio) = times.of_strace() {
@@ -66,6 +71,11 @@ fn main() {
         }
         let one = |time: Duration| time.as_secs_f64() * 1e6 / size.ping_pongs as f64;
         println!("    a round trip: bare {:.2} us, recorded {:.2} us", one(times.bare), one(times.recorded));
+        if let Some(floor) = times.floor {
+            let ratio = floor.as_secs_f64() / times.bare.as_secs_f64();
+            let stop = one(floor.saturating_sub(times.bare)) / CALLS_EACH;
+            println!("    a tracer that looks at nothing: {ratio:.2} x bare, {stop:.2} us for a stop");
+        }
     }
     if wanted("compute") {
         let times = bench.compare(&[program.as_os_str(), "compute".as_ref(), size.computed.to_string().as_ref()]);
@@ -110,6 +120,7 @@ fn say(what: &str, measured: f64, goal: f64, unit: &str, met: bool, bound: &str)
 struct Bench {
     rounds: usize,
     strace: bool,
+    floor: bool,
 }
 
 /// Medians.
@@ -117,6 +128,7 @@ struct Times {
     bare: Duration,
     recorded: Duration,
     strace: Option<Duration>,
+    floor: Option<Duration>,
 }
 
 impl Times {
@@ -132,7 +144,7 @@ impl Times {
 impl Bench {
     /// Runs the command bare, recorded, and under strace, in turns.
     fn compare(&self, command: &[&std::ffi::OsStr]) -> Times {
-        let (mut bare, mut recorded, mut strace) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bare, mut recorded, mut strace, mut floor) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for round in 0..self.rounds {
             bare.push(time(|| run(Command::new(command[0]).args(&command[1..]))));
             recorded.push(time(|| drop(recording(command, round as u32))));
@@ -140,8 +152,12 @@ impl Bench {
                 let mut peer = Command::new("strace");
                 strace.push(time(|| run(peer.args(["-f", "-o", "/dev/null"]).args(command))));
             }
+            if self.floor {
+                floor.push(time(|| floor::trace(command)));
+            }
         }
-        Times { bare: median(bare), recorded: median(recorded), strace: (!strace.is_empty()).then(|| median(strace)) }
+        let if_any = |times: Vec<Duration>| (!times.is_empty()).then(|| median(times));
+        Times { bare: median(bare), recorded: median(recorded), strace: if_any(strace), floor: if_any(floor) }
     }
 }
 

@@ -10,6 +10,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::trace::{Bytes, Event, EventId, LifeKind, ObjectId, Order, Site, ThreadId, Trace, Verb};
 
 /// More places than this tell nothing new.
@@ -74,8 +76,12 @@ impl Seen {
     }
 }
 
-/// A stretch of bytes with the accesses that count: none of them comes before another that stands for it.
-type Stretches = BTreeMap<u64, (u64, Vec<Seen>)>;
+/// The accesses to a stretch of bytes that count: none of them comes before another that stands for it. Nearly always
+/// one or two, which then lie where the stretch does.
+type Latest = SmallVec<[Seen; 2]>;
+
+/// Stretches of bytes by where they begin: where they end, and the accesses that count.
+type Stretches = BTreeMap<u64, (u64, Latest)>;
 
 /// An access to shared memory as the trace tells it.
 struct Access<'a> {
@@ -127,8 +133,8 @@ impl Races {
             trace,
             order,
             memory: vec![Stretches::new(); trace.objects.len()],
-            words: HashMap::new(),
-            threads: HashMap::new(),
+            words: vec![BTreeMap::new(); trace.objects.len()],
+            threads: Vec::new(),
             told: HashSet::new(),
             sites: HashMap::new(),
             found: Self::default(),
@@ -157,10 +163,10 @@ struct Doings {
 }
 
 /// A number in memory, and who has looked at it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Word {
     /// For each thread its last look since it stored there itself, and what another stored after it.
-    looks: Vec<(ThreadId, EventId, Option<EventId>)>,
+    looks: SmallVec<[(ThreadId, EventId, Option<EventId>); 1]>,
 }
 
 /// What a place is, for telling a race once.
@@ -174,8 +180,10 @@ struct Finder<'a> {
     trace: &'a Trace,
     order: &'a Order,
     memory: Vec<Stretches>,
-    words: HashMap<(ObjectId, u64, usize), Word>,
-    threads: HashMap<ThreadId, Doings>,
+    /// For each object by offset and length, in the order in which memory is mostly walked over.
+    words: Vec<BTreeMap<(u64, usize), Word>>,
+    /// By thread.
+    threads: Vec<Doings>,
     told: HashSet<(Place, Place)>,
     sites: HashMap<&'a Site, usize>,
     found: Races,
@@ -184,8 +192,16 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn went_on(&mut self, id: EventId, event: &Event) {
         if !matches!(event.verb, Verb::Acquire { .. } | Verb::Release { .. } | Verb::Call { .. } | Verb::Load { .. }) {
-            self.threads.entry(event.thread).or_default().other = Some(id);
+            self.doings(event.thread).other = Some(id);
         }
+    }
+
+    fn doings(&mut self, thread: ThreadId) -> &mut Doings {
+        let index = thread.index();
+        if self.threads.len() <= index {
+            self.threads.resize(index + 1, Doings::default());
+        }
+        &mut self.threads[index]
     }
 
     fn race(&mut self, id: EventId, access: &Access<'_>) {
@@ -199,17 +215,17 @@ impl Finder<'_> {
                 split(&mut stretches, start);
                 split(&mut stretches, end);
                 let mut at = start;
-                let mut pieces: Vec<(u64, u64, Vec<Seen>)> = Vec::new();
+                let mut pieces: Vec<(u64, u64, Latest)> = Vec::new();
                 for (from, (to, there)) in stretches.range_mut(start..end) {
                     if at < *from {
-                        pieces.push((at, *from, vec![seen]));
+                        pieces.push((at, *from, smallvec![seen]));
                     }
                     self.meet(there, seen, access.object, *from);
                     pieces.push((*from, *to, std::mem::take(there)));
                     at = *to;
                 }
                 if at < end {
-                    pieces.push((at, end, vec![seen]));
+                    pieces.push((at, end, smallvec![seen]));
                 }
                 // Neighbours of which the same is known become one again, or a memory cleared byte by byte would stay
                 // in pieces for ever.
@@ -228,9 +244,9 @@ impl Finder<'_> {
     }
 
     /// An access meets those before it in a stretch, and takes the place of what it stands for.
-    fn meet(&mut self, there: &mut Vec<Seen>, seen: Seen, object: ObjectId, offset: u64) {
+    fn meet(&mut self, there: &mut Latest, seen: Seen, object: ObjectId, offset: u64) {
         let order = self.order;
-        there.retain(|earlier| {
+        there.retain(|earlier: &mut Seen| {
             let before = order.le(earlier.event, seen.event);
             if !before && earlier.conflicts(seen) {
                 self.tell(Race { object, offset, first: earlier.event, second: seen.event });
@@ -264,7 +280,7 @@ impl Finder<'_> {
 
     /// Load, foreign store, store: what is found here was stored by a thread that did not see the foreign store.
     fn update(&mut self, id: EventId, thread: ThreadId, access: &Access<'_>) {
-        let word = self.words.entry((access.object, access.offset, access.bytes.len())).or_default();
+        let word = self.words[access.object.index()].entry((access.offset, access.bytes.len())).or_default();
         let own = word.looks.iter().position(|(by, ..)| *by == thread);
         if !access.store {
             match own {
@@ -281,7 +297,7 @@ impl Finder<'_> {
                 *lost = Some(id);
             }
         }
-        let doings = self.threads.entry(thread).or_default();
+        let doings = *self.doings(thread);
         if let Some((_, load, Some(lost))) = own {
             // What a thread stores elsewhere in between has its own reasons, as in Peterson's algorithm. And what comes
             // after another's store for other causes than a lock (a wait, a message) was meant to replace it.
@@ -292,7 +308,7 @@ impl Finder<'_> {
                 self.found.lost.push(LostUpdate { object, offset, load, lost, store: id });
             }
         }
-        doings.store = Some(id);
+        self.doings(thread).store = Some(id);
     }
 }
 

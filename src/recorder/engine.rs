@@ -17,7 +17,7 @@ use super::guard::Guard;
 use super::hold::HeldBack;
 use super::kernel::Kernel;
 use super::memory::Shadows;
-use super::schedule::{Candidate, Schedule, may_sleep, seldom_sleeps, waits};
+use super::schedule::{Candidate, Schedule, waits};
 use super::socket_times::SocketTimeout;
 use super::stacks::Stacks;
 use super::substitute::Exchange;
@@ -436,6 +436,7 @@ impl<'a> Engine<'a> {
         if matches!(way, Way::Enter | Way::Piece) && call.is_some() {
             self.rewrite_arguments(tid).or_else(stops::killed_meanwhile)?;
         }
+        let sleeps = way == Way::Enter && call.is_some_and(|call| self.may_be_asleep(order, &call));
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         tracee.before = false;
         let resumed = match (way, tracee.resume) {
@@ -447,7 +448,6 @@ impl<'a> Engine<'a> {
             (Way::Audited | Way::Piece, _) | (Way::Enter, Resume::Exit) => ptrace::cont_to_exit(tid, None),
             (Way::Enter, Resume::Next(signal)) => ptrace::cont(tid, signal),
         };
-        let sleeps = way == Way::Enter && call.is_some_and(|call| may_sleep(call.sys) && !seldom_sleeps(call.sys));
         tracee.state = State::Running;
         // ESRCH: it was killed while stopped; its end is told by wait.
         if let Err(errno) = resumed.or_else(|errno| if errno == Errno::ESRCH { Ok(()) } else { Err(errno) }) {

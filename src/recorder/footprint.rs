@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::decode::files;
 use super::engine::Engine;
+use super::proc;
 use crate::model::Limits;
 use crate::sys::arch::{Invocation, Sys};
 use crate::trace::raw::{FileKind, Tid};
@@ -183,14 +184,14 @@ struct Resident {
 
 impl Resident {
     fn of(tid: Tid) -> Self {
-        let text = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+        let text = proc::text(tid, "status");
         Self { now: kib(&text, "VmRSS:") << 10, peak: kib(&text, "VmHWM:") << 10 }
     }
 }
 
 /// A process's share of the private pages that it holds, in bytes.
 fn proportional(tid: Tid) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{tid}/smaps_rollup")).unwrap_or_default();
+    let text = proc::text(tid, "smaps_rollup");
     (kib(&text, "Pss_Anon:") + kib(&text, "SwapPss:")) << 10
 }
 
@@ -201,7 +202,7 @@ fn kib(text: &str, field: &str) -> u64 {
 
 /// The size of a process's address space, in bytes (proc_pid_statm(5)).
 fn mapped(tid: Tid) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{tid}/statm")).unwrap_or_default();
+    let text = proc::text(tid, "statm");
     let pages: u64 = text.split_whitespace().next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages.saturating_mul(4096)
 }

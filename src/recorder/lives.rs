@@ -9,7 +9,7 @@ use super::tracee::Tracee;
 use super::{RecorderError, Root, RootKind, decode};
 use crate::sys::ptrace;
 use crate::sys::tick::Ticks;
-use crate::sys::wait::{Status, Stop, wait};
+use crate::sys::wait::{Status, Stop, wait, without_signals_of_stops};
 use crate::trace::canonical::Ending;
 use crate::trace::raw::{InnerPid, RawKind, Tid};
 
@@ -19,6 +19,7 @@ const TICK: Duration = Duration::from_millis(20);
 impl Engine<'_> {
     /// Seizes the roots and brings each to its first call: the program to its exec, a peer to its first step.
     pub(super) fn start(&mut self, roots: &[Root], go: impl FnOnce() -> std::io::Result<()>) -> Fallible<()> {
+        without_signals_of_stops().map_err(|errno| failed("wait for", 0, errno))?;
         self.ticks = Some(Ticks::every(TICK).map_err(RecorderError::Ticks)?);
         for root in roots {
             ptrace::seize(root.pid).map_err(|errno| failed("seize", root.pid, errno))?;

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::guard::Guard;
+use super::proc;
 use crate::sys::memory;
 use crate::trace::Bytes;
 use crate::trace::raw::{Call, RawFile, Tid};
@@ -180,7 +181,7 @@ pub(super) fn holds(tid: Tid, values: &[u64], others: &[Tid]) -> Vec<(u64, Vec<(
     if values.is_empty() {
         return Vec::new();
     }
-    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let maps = proc::text(tid, "maps");
     let mut places: Vec<(u64, u64)> = Vec::new();
     for line in maps.lines() {
         let mut fields = line.split_whitespace();

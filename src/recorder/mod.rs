@@ -18,6 +18,7 @@
 //!
 //! Architecture invariant: knows no exercise, no verdict and no names; [`Script`] is all that it asks the harness.
 
+mod auxiliary;
 mod budget;
 mod change;
 mod clock;
@@ -32,12 +33,15 @@ mod foresee;
 mod functions;
 mod guard;
 mod hold;
+mod kept;
 mod kernel;
 mod lives;
 mod memory;
+mod proc;
 mod randomness;
 mod schedule;
 mod socket_times;
+mod soon;
 mod stacks;
 mod still;
 mod stops;

@@ -6,13 +6,14 @@ use nix::errno::Errno;
 
 use super::decode;
 use super::engine::{Engine, Fallible, failed};
-use super::schedule::seldom_sleeps;
+use super::schedule::may_sleep;
 use super::tracee::{State, Tracee};
 use crate::sys::wait::{Status, Stop, wait};
 use crate::trace::raw::{RawKind, Tid};
 
 impl Engine<'_> {
-    /// Until the tracee that was resumed has stopped, sleeps, or is gone.
+    /// Until the tracee that was resumed has stopped, sleeps, or is gone. `sleeps`: it may well be asleep soon, and is
+    /// looked at again and again; one that sleeps all the same is found at the next tick.
     pub(super) fn follow(&mut self, tid: Tid, sleeps: bool) -> Fallible<()> {
         let process = self.tracee(tid).map(|tracee| tracee.tgid);
         loop {
@@ -28,7 +29,7 @@ impl Engine<'_> {
                 Ok(None) => self.look_whether_asleep(tid),
                 Err(Errno::EINTR) => {
                     self.on_tick(tid)?;
-                    if self.tracee(tid).is_some_and(|it| it.call.is_some_and(|call| seldom_sleeps(call.sys))) {
+                    if self.tracee(tid).is_some_and(|it| it.call.is_some_and(|call| may_sleep(call.sys))) {
                         self.look_whether_asleep(tid);
                     }
                 }
@@ -96,8 +97,26 @@ impl Engine<'_> {
                 }
                 continue;
             }
-            nix::sched::sched_yield().ok();
+            // Of one that ends wait is going to tell.
+            if self.tracees.values().any(|tracee| self.ends(tracee)) {
+                match wait(None, true) {
+                    Ok(Some((tid, status))) => self.take_in(tid, status, None)?,
+                    Ok(None) | Err(Errno::ECHILD | Errno::EINTR) => {}
+                    Err(errno) => return Err(failed("wait for", 0, errno)),
+                }
+            } else {
+                nix::sched::sched_yield().ok();
+            }
         }
+    }
+
+    /// Whether a thread is on its way out with nobody to wait for.
+    fn ends(&self, tracee: &Tracee) -> bool {
+        tracee.state == State::Exiting && !self.is_still(tracee) && !self.has_other_threads(tracee)
+    }
+
+    fn has_other_threads(&self, tracee: &Tracee) -> bool {
+        self.tracees.values().any(|other| other.tgid == tracee.tgid && other.tid != tracee.tid)
     }
 
     /// Whether every tracee is where the recorder left it: nobody sleeps in the kernel whom a step could have woken.
@@ -132,9 +151,9 @@ impl Engine<'_> {
             State::Vfork => tracee.sleeps(b"DS"),
             // A first thread that ended waits for the others of its process.
             State::Exiting => {
-                let others = self.tracees.values().any(|other| other.tgid == tracee.tgid && other.tid != tracee.tid);
                 // The first process of a pid namespace waits for all the others there (pid_namespaces(7)).
-                tracee.tid == tracee.tgid && others && tracee.letter() == b'Z' || tracee.letter() == b'S'
+                tracee.tid == tracee.tgid && self.has_other_threads(tracee) && tracee.letter() == b'Z'
+                    || tracee.letter() == b'S'
             }
             State::Running => false,
             State::Ready | State::Held | State::When(_) | State::Sleep(_) | State::Stopped => {

@@ -2,9 +2,10 @@
 
 use nix::errno::Errno;
 
-use super::decode;
+use super::auxiliary::Auxiliary;
 use super::engine::{Engine, Fallible, failed};
 use super::tracee::{Resume, State};
+use super::{decode, proc};
 use crate::model::Signal;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::wait::{Status, Stop, wait};
@@ -26,14 +27,6 @@ pub(super) fn is_restart(result: i64) -> bool {
 
 /// How many polls in a row that find nothing a tracee makes before others go first.
 const PATIENCE: u32 = 2;
-
-/// Kinds of entries of the auxiliary vector (getauxval(3)): nothing, sixteen random bytes, the vDSO.
-const AT_IGNORE: u64 = 1;
-/// Where the loader is, where the program begins.
-const AT_BASE: u64 = 7;
-const AT_ENTRY: u64 = 9;
-const AT_RANDOM: u64 = 25;
-const AT_SYSINFO_EHDR: u64 = 33;
 
 impl Engine<'_> {
     /// Takes in what wait told of a thread.
@@ -95,8 +88,8 @@ impl Engine<'_> {
 
     /// A call came back.
     fn on_return(&mut self, tid: Tid) -> Fallible<()> {
-        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
-        let result = self.after_call(tid, registers)?;
+        let result = ptrace::result(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
+        let result = self.after_call(tid, result)?;
         self.restore_pointers(tid)?;
         self.set(tid, State::Ready, Resume::Next(None));
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
@@ -319,15 +312,14 @@ impl Engine<'_> {
             stacks.exec(tid);
         }
         self.guard.exec(tid);
-        let auxiliary = auxiliary_vector(tid);
-        let value = |wanted| auxiliary.iter().find(|(kind, ..)| *kind == wanted).map(|(_, value, _)| *value);
-        self.look_for_functions(tid, value(AT_ENTRY), value(AT_BASE).is_some_and(|base| base != 0));
+        let auxiliary = Auxiliary::of(tid);
+        self.look_for_functions(tid, &auxiliary);
         let (path, args) = told.unwrap_or_else(|| (decode::files::link(format!("/proc/{tid}/exe")), arguments(tid)));
         if let Some(entropy) = self.options.entropy {
-            fix_at_random(tid, entropy);
+            auxiliary.fix_random(tid, entropy);
         }
         if self.options.boxed {
-            hide_vdso(tid);
+            auxiliary.hide_vdso(tid);
         }
         self.steps += 1;
         self.tell(tid, RawKind::Exec { path, args, former: (former != tid).then_some(former) });
@@ -452,57 +444,24 @@ fn first_stop(child: Tid) -> Fallible<bool> {
 
 /// A thread's own view of its id: the last of NSpid (proc_pid_status(5)).
 fn inner_id(tid: Tid) -> i32 {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    let status = proc::text(tid, "status");
     let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
     ids.and_then(|ids| ids.split_whitespace().last()?.parse().ok()).unwrap_or(tid)
 }
 
 fn arguments(tid: Tid) -> Vec<String> {
-    let line = std::fs::read(format!("/proc/{tid}/cmdline")).unwrap_or_default();
+    let line = proc::read(tid, "cmdline");
     let line = line.strip_suffix(b"\0").unwrap_or(&line);
     line.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
 }
 
 /// Whether a signal is pending that the thread would take, or that would end it.
 pub(super) fn signal_waits(tid: Tid) -> bool {
-    let set = |field: &str| decode::status_signals(tid, field);
+    let status = proc::text(tid, "status");
+    let set = |field: &str| decode::signals_in(&status, field);
     let (masked, ignored, caught) = (set("SigBlk"), set("SigIgn"), set("SigCgt"));
     let pending = set("SigPnd").into_iter().chain(set("ShdPnd"));
     pending
         .filter(|signal| !masked.contains(signal) && !ignored.contains(signal))
         .any(|signal| caught.contains(&signal) || !signal.default_is_harmless())
-}
-
-/// The entries of a fresh program's auxiliary vector (getauxval(3)): kind, value, and where the kind stands.
-fn auxiliary_vector(tid: Tid) -> Vec<(u64, u64, u64)> {
-    let auxv = std::fs::read(format!("/proc/{tid}/auxv")).unwrap_or_default();
-    let word = |at: usize| auxv.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_ne_bytes);
-    let entries: Vec<(u64, u64)> = (0..auxv.len() / 16).map(|index| (word(16 * index), word(16 * index + 8))).collect();
-    // It stands on the stack, above arguments and environment, whose ends two zero words mark (execve(2), elf(5)).
-    let Some(mut at) = ptrace::registers(tid).ok().map(|registers| registers.stack()) else { return Vec::new() };
-    let Some(arguments) = memory::read_u64(tid, at) else { return Vec::new() };
-    at += 8 * (arguments + 2);
-    while memory::read_u64(tid, at).is_some_and(|word| word != 0) {
-        at += 8;
-    }
-    at += 8;
-    entries.into_iter().enumerate().map(|(index, (kind, value))| (kind, value, at + 16 * index as u64)).collect()
-}
-
-/// Writes the same sixteen bytes for every run where the kernel put random ones.
-fn fix_at_random(tid: Tid, entropy: u64) {
-    if let Some((_, addr, _)) = auxiliary_vector(tid).into_iter().find(|(kind, ..)| *kind == AT_RANDOM) {
-        // Where it fails the run is as random as it was; nothing is wrong with it.
-        let _ = memory::write(tid, addr, &super::randomness::random_bytes(entropy, 0, 16));
-    }
-}
-
-/// Clock readings go through the kernel, where they stop, and not through the page that it lends to programs (vdso(7)).
-fn hide_vdso(tid: Tid) {
-    for (kind, _, place) in auxiliary_vector(tid) {
-        if kind == AT_SYSINFO_EHDR && memory::read_u64(tid, place) == Some(kind) {
-            // Where it fails the program sees real time pass, and nothing else is wrong.
-            let _ = memory::write(tid, place, &AT_IGNORE.to_ne_bytes());
-        }
-    }
 }

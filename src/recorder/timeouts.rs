@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::engine::{Engine, Fallible, failed};
 use super::stops::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, is_restart};
 use super::tracee::State;
-use crate::sys::arch::{Invocation, Registers, Sys};
+use crate::sys::arch::{Invocation, Sys};
 use crate::sys::{memory, ptrace};
 use crate::trace::raw::Tid;
 
@@ -199,9 +199,8 @@ impl Engine<'_> {
 
     /// A call came back: its registers become what the program expects, and its result that of its time-out where it
     /// was that. The result.
-    pub(super) fn after_call(&mut self, tid: Tid, mut registers: Registers) -> Fallible<i64> {
+    pub(super) fn after_call(&mut self, tid: Tid, result: i64) -> Fallible<i64> {
         let now = self.clock.now();
-        let result = registers.result();
         let Some(tracee) = self.tracee(tid) else { return Ok(result) };
         let rewritten = std::mem::take(&mut tracee.rewritten);
         let expired = std::mem::take(&mut tracee.expired);
@@ -230,10 +229,11 @@ impl Engine<'_> {
             tracee.deadline = None;
         }
         if end != result || !rewritten.is_empty() {
+            let error = |errno| failed("set the registers of", tid, errno);
+            let mut registers = ptrace::registers(tid).map_err(error)?;
             rewritten.into_iter().for_each(|(index, value)| registers.set_arg(index, value));
             registers.set_result(end);
-            let set = ptrace::set_registers(tid, &mut registers);
-            set.map_err(|errno| failed("set the registers of", tid, errno))?;
+            ptrace::set_registers(tid, &mut registers).map_err(error)?;
         }
         Ok(end)
     }

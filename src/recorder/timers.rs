@@ -11,10 +11,10 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::decode;
 use super::engine::{Engine, Fallible, failed};
 use super::timeouts::{Unit, bytes_of, time_at};
 use super::timer_list::{Tells, Timer, TimerId};
+use super::{decode, proc};
 use crate::model::Signal;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::{memory, ptrace, queue, timer_descriptor};
@@ -207,7 +207,7 @@ impl Engine<'_> {
             return None;
         }
         let process = self.tracee(tid)?.tgid;
-        let info = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).ok()?;
+        let info = proc::text(tid, &format!("fdinfo/{fd}"));
         let clock = info.lines().find_map(|line| line.strip_prefix("clockid:")?.trim().parse().ok())?;
         let own: OwnedFd = timer_descriptor::duplicate(process, fd).ok()?;
         self.timer_descriptors.push(own);

@@ -8,8 +8,8 @@
 
 use nix::errno::Errno;
 
-use super::decode;
 use super::engine::Engine;
+use super::{decode, proc};
 use crate::model::{Limits, Signal};
 use crate::sys::arch::{Invocation, Sys};
 use crate::trace::raw::{Call, Fd, FileKind, RawEvent, RawKind, Tid};
@@ -117,6 +117,6 @@ fn carried(event: &RawEvent) -> usize {
 
 /// How many descriptors a process may have open (proc_pid_limits(5)).
 fn most_descriptors(tid: Tid) -> Option<u64> {
-    let limits = std::fs::read_to_string(format!("/proc/{tid}/limits")).ok()?;
+    let limits = proc::text(tid, "limits");
     limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }

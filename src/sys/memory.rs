@@ -8,6 +8,8 @@ use nix::errno::Errno;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 
+use super::ptrace;
+
 const PAGE: u64 = 4096;
 
 /// Reads up to `buffer.len()` bytes at `addr`; fewer where the memory ends before. Memory that the tracee itself must not
@@ -50,6 +52,44 @@ pub fn write_open(tid: i32, addr: u64, bytes: &[u8]) -> nix::Result<()> {
     let remote = RemoteIoVec { base: addr as usize, len: bytes.len() };
     let put = process_vm_writev(Pid::from_raw(tid), &[IoSlice::new(bytes)], &[remote])?;
     if put == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
+}
+
+/// Reads a few bytes of a stopped tracee's, which cost less where they lie in one word.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_stopped(tid: i32, addr: u64, buffer: &mut [u8]) -> nix::Result<usize> {
+    let Some(place) = in_word(addr, buffer.len()) else { return read(tid, addr, buffer) };
+    let Ok(word) = ptrace::peek(tid, addr - place.start as u64) else { return read(tid, addr, buffer) };
+    buffer.copy_from_slice(&word.to_ne_bytes()[place]);
+    Ok(buffer.len())
+}
+
+/// Writes into shared memory of a stopped tracee where it could write itself; what stood there.
+///
+/// # Errors
+/// EFAULT where it could not; ESRCH; EPERM.
+pub fn exchange_stopped(tid: i32, addr: u64, bytes: &[u8]) -> nix::Result<Vec<u8>> {
+    if let Some(place) = in_word(addr, bytes.len()) {
+        let at = addr - place.start as u64;
+        if let Ok(before) = ptrace::peek(tid, at).map(u64::to_ne_bytes) {
+            let mut after = before;
+            after[place.clone()].copy_from_slice(bytes);
+            if ptrace::poke(tid, at, u64::from_ne_bytes(after)).is_ok() {
+                return Ok(before[place].to_vec());
+            }
+        }
+    }
+    let before = read_vec(tid, addr, bytes.len());
+    write_open(tid, addr, bytes)?;
+    Ok(before)
+}
+
+/// Where in the word that holds them bytes lie; none where they are in several.
+fn in_word(addr: u64, len: usize) -> Option<std::ops::Range<usize>> {
+    const WORD: usize = size_of::<u64>();
+    let start = (addr % WORD as u64) as usize;
+    (len > 0 && start + len <= WORD).then(|| start..start + len)
 }
 
 /// Reads `len` bytes at `addr`, or as many as are there.

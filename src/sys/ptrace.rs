@@ -188,16 +188,12 @@ pub struct Entry {
     pub stack: u64,
 }
 
-/// The call at whose entry a thread stopped; cheaper than all of its registers (PTRACE_GET_SYSCALL_INFO in ptrace(2)).
+/// The call at whose entry a thread stopped; cheaper than all of its registers.
 ///
 /// # Errors
 /// ESRCH.
 pub fn entry(tid: i32) -> nix::Result<Entry> {
-    // SAFETY: ptrace_syscall_info is plain data, for which zeroes are valid.
-    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
-    let size = size_of::<libc::ptrace_syscall_info>();
-    // SAFETY: PTRACE_GET_SYSCALL_INFO writes at most the size given, and `info` lives through the call.
-    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid, size, &raw mut info) })?;
+    let info = call_info(tid)?;
     if info.op != libc::PTRACE_SYSCALL_INFO_SECCOMP {
         let registers = registers(tid)?;
         return Ok(Entry { number: registers.number(), args: registers.raw_args(), stack: registers.stack() });
@@ -205,6 +201,50 @@ pub fn entry(tid: i32) -> nix::Result<Entry> {
     // SAFETY: for this operation the kernel filled in this member.
     let call = unsafe { info.u.seccomp };
     Ok(Entry { number: call.nr as i64, args: call.args, stack: info.stack_pointer })
+}
+
+/// The result of the call at whose exit a thread stopped, an errno below zero; cheaper than all of its registers.
+///
+/// # Errors
+/// ESRCH.
+pub fn result(tid: i32) -> nix::Result<i64> {
+    let info = call_info(tid)?;
+    if info.op != libc::PTRACE_SYSCALL_INFO_EXIT {
+        return Ok(registers(tid)?.result());
+    }
+    // SAFETY: for this operation the kernel filled in this member.
+    Ok(unsafe { info.u.exit }.sval)
+}
+
+/// What the kernel says of the call that a thread stopped for (PTRACE_GET_SYSCALL_INFO in ptrace(2), Linux 5.3).
+fn call_info(tid: i32) -> nix::Result<libc::ptrace_syscall_info> {
+    // SAFETY: ptrace_syscall_info is plain data, for which zeroes are valid.
+    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let size = size_of::<libc::ptrace_syscall_info>();
+    // SAFETY: PTRACE_GET_SYSCALL_INFO writes at most the size given, and `info` lives through the call.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid, size, &raw mut info) })?;
+    Ok(info)
+}
+
+/// Eight bytes of its memory, at an address that they do not divide; also of what it may not read itself. Cheaper than
+/// process_vm_readv(2) and its like.
+///
+/// # Errors
+/// EIO where nothing is there; ESRCH.
+pub fn peek(tid: i32, addr: u64) -> nix::Result<u64> {
+    let mut word: u64 = 0;
+    // SAFETY: the system call itself, unlike libc's ptrace(), writes the word to the address given; it lives through it.
+    Errno::result(unsafe { libc::syscall(libc::SYS_ptrace, libc::PTRACE_PEEKDATA, tid, addr, &raw mut word) })?;
+    Ok(word)
+}
+
+/// Writes them; shared memory only where it may write itself.
+///
+/// # Errors
+/// EIO where it cannot be written; ESRCH.
+pub fn poke(tid: i32, addr: u64, word: u64) -> nix::Result<()> {
+    // SAFETY: PTRACE_POKEDATA takes numbers; that the tracee's memory changes is what is asked for.
+    Errno::result(unsafe { libc::ptrace(libc::PTRACE_POKEDATA, tid, addr, word) }).map(drop)
 }
 
 /// The registers.

@@ -3,6 +3,7 @@
 //! `nix::sys::wait::waitpid` answers EINVAL for a child that a real-time signal killed, and the status is lost.
 
 use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, sigaction};
 
 use crate::model::Signal;
 
@@ -43,6 +44,17 @@ pub enum Stop {
     Trap,
     /// An event that this program never asks for.
     Other(i32),
+}
+
+/// Spares the kernel the SIGCHLD that each stop of a tracee would else make, and that nobody takes (SA_NOCLDSTOP in
+/// sigaction(2)): [`wait`] tells of stops all the same.
+///
+/// # Errors
+/// None that sigaction(2) has for these arguments.
+pub fn without_signals_of_stops() -> nix::Result<()> {
+    let action = SigAction::new(SigHandler::SigDfl, SaFlags::SA_NOCLDSTOP, SigSet::empty());
+    // SAFETY: no handler is set; the default action is to ignore it.
+    unsafe { sigaction(nix::sys::signal::Signal::SIGCHLD, &action) }.map(drop)
 }
 
 /// Waits for a thread that this very thread traces or is parent of; any of them where `tid` is none.

@@ -15,6 +15,7 @@ pub(crate) const ALL: &[Case] = &[
     ("a text on standard input", text_on_stdin),
     ("parent and child", parent_and_child),
     ("a peer on two FIFOs", fifos),
+    ("a FIFO behind a link", crate::links::found_asleep),
     ("a peer's failed expectation ends it", failed_expectation),
     ("a peer that meets no one", meets_no_one),
     ("a peer in shared memory", shared_memory),

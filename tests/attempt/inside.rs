@@ -29,6 +29,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> ExitCode {
         "meets errors" => crate::faults::meets_errors(),
         "one line" => one_line(),
         "greeter" => greeter(),
+        "meets behind a link" => crate::links::meets_behind_a_link(),
         "never opens" => mkfifo("names", Mode::S_IRWXU).expect("a FIFO"),
         "answer" => answer(),
         "queue" => queue(),

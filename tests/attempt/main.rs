@@ -8,6 +8,7 @@ mod audits;
 mod cases;
 mod faults;
 mod inside;
+mod links;
 #[path = "../support/own_process.rs"]
 mod own_process;
 mod replay;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::files::{file, link};
 use crate::model::Signal;
+use crate::recorder::proc;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
 use crate::trace::Bytes;
@@ -147,7 +148,11 @@ pub(super) fn signal_set(tid: i32, addr: u64, size: u64) -> Vec<Signal> {
 
 /// A line of /proc/PID/status that is a set of signals: `SigBlk`, `SigCgt`, `SigIgn` (proc_pid_status(5)).
 pub(crate) fn status_signals(tid: i32, field: &str) -> Vec<Signal> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).unwrap_or_default();
+    signals_in(&proc::text(tid, "status"), field)
+}
+
+/// The same of the file's text.
+pub(crate) fn signals_in(status: &str, field: &str) -> Vec<Signal> {
     let bits = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     signals(bits.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0))
 }

@@ -4,6 +4,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::arguments::text;
+use crate::recorder::proc;
 use crate::trace::raw::{Fd, FileKind, RawFile};
 
 /// What a descriptor is open on; `path` where the caller knows it better.
@@ -11,7 +12,7 @@ pub(crate) fn file(tid: i32, fd: Fd, path: Option<&str>) -> RawFile {
     let proc_path = format!("/proc/{tid}/fd/{fd}");
     let target = link(&proc_path);
     let path = path.map_or_else(|| target.clone(), str::to_owned);
-    let (read, write) = access(tid, fd);
+    let (read, write) = access(&proc_path);
     let Ok(seen) = std::fs::metadata(&proc_path) else {
         return RawFile { kind: FileKind::Other, path, dev: 0, ino: 0, read, write };
     };
@@ -55,17 +56,15 @@ pub(super) fn at_path(tid: i32, path: &str, kind: FileKind) -> RawFile {
     RawFile { kind, path: path.to_owned(), dev, ino, read: false, write: false }
 }
 
-/// How a descriptor is open (proc_pid_fdinfo(5)).
-fn access(tid: i32, fd: Fd) -> (bool, bool) {
-    let info = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).unwrap_or_default();
-    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    let flags = flags.and_then(|octal| i32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(libc::O_RDWR);
-    (flags & libc::O_ACCMODE != libc::O_WRONLY, flags & libc::O_ACCMODE != libc::O_RDONLY)
+/// How a descriptor is open, for reading and for writing: what its link's owner may (proc_pid_fd(5)).
+fn access(link: &str) -> (bool, bool) {
+    let mode = std::fs::symlink_metadata(link).map_or(0o600, |seen| seen.mode());
+    (mode & 0o400 != 0, mode & 0o200 != 0)
 }
 
 /// The process behind a pidfd, as the tracees see it (pidfd_open(2)).
 pub(super) fn pidfd_target(tid: i32, fd: Fd) -> i32 {
-    let info = std::fs::read_to_string(format!("/proc/{tid}/fdinfo/{fd}")).unwrap_or_default();
+    let info = proc::text(tid, &format!("fdinfo/{fd}"));
     // NSpid ends with the id in the innermost namespace, which is the tracees' own.
     let ids = info.lines().find_map(|line| line.strip_prefix("NSpid:"));
     ids.and_then(|ids| ids.split_whitespace().last()?.parse().ok()).unwrap_or(-1)
@@ -120,13 +119,13 @@ impl Mapping {
 
 /// All that a process has mapped, by address.
 pub(crate) fn mappings(tid: i32) -> Vec<Mapping> {
-    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let maps = proc::text(tid, "maps");
     maps.lines().filter_map(Mapping::of_line).collect()
 }
 
 /// The memory at an address, the offset of `addr` from its start, and whether it is shared.
 fn mapping(tid: i32, addr: u64) -> Option<(RawFile, u64, bool)> {
-    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).ok()?;
+    let maps = proc::text(tid, "maps");
     // A mapping next to another of the same file is joined with it, so `addr` need not begin a line.
     let found = maps.lines().filter_map(Mapping::of_line).find(|mapping| (mapping.from..mapping.to).contains(&addr))?;
     Some((found.file, addr - found.from + found.start, found.shared))

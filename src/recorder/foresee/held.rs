@@ -126,7 +126,7 @@ impl Engine<'_> {
 }
 
 /// Which child a wait is for, none standing for any; nothing where the call asks for more than that.
-fn asked_child(call: &Invocation) -> Option<Option<InnerPid>> {
+pub(in crate::recorder) fn asked_child(call: &Invocation) -> Option<Option<InnerPid>> {
     let [a, b, c, d, ..] = call.args;
     let one = |pid: i32| (pid > 0).then_some(Some(pid));
     // Other options change who is asked for: __WALL, __WCLONE, __WNOTHREAD; WNOHANG never waits (wait(2)).

@@ -8,7 +8,7 @@
 //! A run ends as blocked only after the kernel has agreed: calls that are held go in then, and have to sleep.
 
 mod audit;
-mod held;
+pub(super) mod held;
 mod noted;
 mod pieces;
 mod polls;

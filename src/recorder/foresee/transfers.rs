@@ -96,7 +96,10 @@ fn is_at_top(stack: u64, addr: u64, len: usize) -> bool {
 pub(super) fn gathered(tid: Tid, parts: &[(u64, u64)], len: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(len);
     for (addr, len) in parts {
-        bytes.append(&mut memory::read_vec(tid, *addr, *len as usize));
+        let from = bytes.len();
+        bytes.resize(from + *len as usize, 0);
+        let got = memory::read_stopped(tid, *addr, &mut bytes[from..]).unwrap_or(0);
+        bytes.truncate(from + got);
     }
     (bytes.len() == len).then_some(bytes)
 }

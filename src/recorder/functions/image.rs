@@ -1,9 +1,7 @@
 //! What an executable file or library says of the functions in it, read once for each file.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use object::Endianness;
 use object::elf::{FileHeader64, PT_LOAD, SHT_DYNSYM, SHT_SYMTAB, STT_FUNC};
@@ -11,14 +9,13 @@ use object::read::ReadCache;
 use object::read::elf::{FileHeader, ProgramHeader, Sym};
 
 use super::table::{self, Function, Role};
+use crate::recorder::kept::Kept;
 
 /// Locks of libc's loader and of the unwinder, by the names that they have in a static program: what is done to them is
 /// no doing of the program's (glibc, elf/dl-support.c; GCC, libgcc/unwind-dw2-fde.c).
 const OWN_LOCKS: [&[u8]; 4] = [b"_dl_load_lock", b"_dl_load_write_lock", b"_dl_load_tls_lock", b"object_mutex"];
 /// What the address of errno is asked by (errno(3)).
 const ERRNO_LOCATION: &[u8] = b"__errno_location";
-/// More files than a worker meets programs and libraries in a row.
-const KEPT: usize = 64;
 
 /// A file's functions, at the addresses that it was linked for.
 #[derive(Debug, Default)]
@@ -46,29 +43,11 @@ pub(super) enum Names {
     Rust,
 }
 
-/// A file's identity: another program under the same inode number has another time of change.
-type Key = (Names, u64, u64, u64, i64, i64);
-
-/// The worker runs one program many times, and each with the same libc.
-static IMAGES: LazyLock<Mutex<HashMap<Key, Arc<Image>>>> = LazyLock::new(Mutex::default);
+static IMAGES: LazyLock<Kept<Names, Image>> = LazyLock::new(Kept::default);
 
 /// The image of a file; one that is no ELF file or has no symbols gives an empty one.
 pub(super) fn image(path: &str, names: Names) -> Arc<Image> {
-    let Some((file, seen)) = File::open(path).ok().and_then(|file| file.metadata().ok().map(|seen| (file, seen)))
-    else {
-        return Arc::default();
-    };
-    let key = (names, seen.dev(), seen.ino(), seen.size(), seen.ctime(), seen.ctime_nsec());
-    let mut images = IMAGES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(known) = images.get(&key) {
-        return Arc::clone(known);
-    }
-    if images.len() >= KEPT {
-        images.clear();
-    }
-    let image = Arc::new(read(file, names).unwrap_or_default());
-    images.insert(key, Arc::clone(&image));
-    image
+    IMAGES.of(path, names, |file| read(file, names).unwrap_or_default()).unwrap_or_default()
 }
 
 /// Reads only what is needed of the file: headers, one table of symbols and its names.

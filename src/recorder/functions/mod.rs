@@ -41,6 +41,7 @@ use nix::errno::Errno;
 use self::handlers::Handler;
 use self::space::Space;
 use self::sync::{Frame, Pending};
+use super::auxiliary::Auxiliary;
 use super::engine::{Engine, Fallible, failed};
 use super::tracee::{Resume, State};
 use crate::model::Signal;
@@ -143,7 +144,7 @@ impl Functions {
     pub(super) fn lift(&mut self, tid: Tid, addr: u64, lifted: bool) {
         let Some(space) = self.space_of(tid) else { return };
         if let Some(site) = space.sites.get(&addr).copied() {
-            space.write(tid, addr, if lifted { site.byte } else { crate::sys::arch::BREAKPOINT });
+            space.write(tid, addr, &[if lifted { site.byte } else { crate::sys::arch::BREAKPOINT }]);
         }
     }
 
@@ -208,15 +209,15 @@ impl Functions {
 
 impl Engine<'_> {
     /// A new program: nothing of the old one's is left.
-    pub(super) fn look_for_functions(&mut self, tid: Tid, entry: Option<u64>, dynamic: bool) {
+    pub(super) fn look_for_functions(&mut self, tid: Tid, auxiliary: &Auxiliary) {
         let peer = self.tracee(tid).is_none_or(|tracee| tracee.peer);
         if peer || !self.options.boxed {
             return;
         }
         self.functions.forget(tid);
-        let Some(entry) = entry else { return };
+        let Some(entry) = auxiliary.entry() else { return };
         let mut space = Space::default();
-        if dynamic {
+        if auxiliary.is_dynamic() {
             space.plant(tid, entry, |_| {});
             space.entry = Some(entry);
         } else {
@@ -286,10 +287,10 @@ impl Engine<'_> {
             // Taken away meanwhile; the byte is the program's own again.
             return Ok(true);
         };
-        space.write(tid, trap.addr, site.byte);
+        space.write(tid, trap.addr, &[site.byte]);
         let status = single_step(tid, None)?;
         if let Some(space) = self.functions.space_of(tid) {
-            space.write(tid, trap.addr, crate::sys::arch::BREAKPOINT);
+            space.write(tid, trap.addr, &[crate::sys::arch::BREAKPOINT]);
         }
         match status {
             Some(Status::Stopped(Stop::Signal(Signal::TRAP))) => {}

@@ -16,6 +16,8 @@ const LIBRARIES: [&str; 4] = ["libc.so.", "libc-", "libpthread.so.", "libpthread
 /// What the loader is called; it calls functions of libc's for itself.
 const LOADERS: [&str; 2] = ["ld-linux", "ld-"];
 
+const PAGE: u64 = 4096;
+
 /// What the recorder knows of a process's memory, or of several that share one.
 #[derive(Debug, Default)]
 pub(super) struct Space {
@@ -80,7 +82,7 @@ impl Space {
             return;
         }
         let mut byte = [0];
-        if memory::read(tid, addr, &mut byte) != Ok(1) || !self.write(tid, addr, BREAKPOINT) {
+        if memory::read(tid, addr, &mut byte) != Ok(1) || !self.write(tid, addr, &[BREAKPOINT]) {
             return;
         }
         let mut site = Site { byte: byte[0], ..Site::default() };
@@ -88,20 +90,43 @@ impl Space {
         self.sites.insert(addr, site);
     }
 
-    /// Takes a breakpoint away.
-    pub(super) fn unplant(&mut self, tid: Tid, addr: u64) {
-        if let Some(site) = self.sites.remove(&addr) {
-            self.write(tid, addr, site.byte);
+    /// Puts breakpoints at functions of one page, by address, as [`Space::plant`] does but all at once.
+    ///
+    /// For the beginning of a program, when one thread is all there is.
+    fn plant_page(&mut self, tid: Tid, places: &[(u64, &'static Sync)]) {
+        let fresh = !places.iter().any(|(addr, _)| self.sites.contains_key(addr));
+        let ([(first, _), .., (last, _)], true) = (places, fresh) else {
+            places.iter().for_each(|(addr, sync)| self.plant(tid, *addr, |site| site.sync = Some(sync)));
+            return;
+        };
+        let mut bytes = memory::read_vec(tid, *first, (last - first + 1) as usize);
+        if bytes.len() as u64 != last - first + 1 {
+            return;
+        }
+        let mut sites = Vec::new();
+        for (addr, sync) in places {
+            let byte = std::mem::replace(&mut bytes[(addr - first) as usize], BREAKPOINT);
+            sites.push((*addr, Site { byte, sync: Some(sync), ..Site::default() }));
+        }
+        if self.write(tid, *first, &bytes) {
+            self.sites.extend(sites);
         }
     }
 
-    /// Writes one byte of the program's text; whether that went well. It does not where the process was killed, or has
+    /// Takes a breakpoint away.
+    pub(super) fn unplant(&mut self, tid: Tid, addr: u64) {
+        if let Some(site) = self.sites.remove(&addr) {
+            self.write(tid, addr, &[site.byte]);
+        }
+    }
+
+    /// Writes into the program's text; whether that went well. It does not where the process was killed, or has
     /// unmapped the place.
-    pub(super) fn write(&mut self, tid: Tid, addr: u64, byte: u8) -> bool {
+    pub(super) fn write(&mut self, tid: Tid, addr: u64, bytes: &[u8]) -> bool {
         if self.memory.is_none() {
             self.memory = OpenOptions::new().write(true).open(format!("/proc/{tid}/mem")).ok();
         }
-        self.memory.as_ref().is_some_and(|memory| memory.write_all_at(&[byte], addr).is_ok())
+        self.memory.as_ref().is_some_and(|memory| memory.write_all_at(bytes, addr).is_ok())
     }
 
     /// The functions of a program that has libc in it.
@@ -136,12 +161,16 @@ impl Space {
     }
 
     fn take_in(&mut self, tid: Tid, image: &Image, bias: u64) {
+        let mut places = Vec::new();
         for (addr, function) in &image.functions {
             let addr = addr.wrapping_add(bias);
             match function {
-                Function::Sync(sync) => self.plant(tid, addr, |site| site.sync = Some(sync)),
+                Function::Sync(sync) => places.push((addr, *sync)),
                 Function::Unsafe(name) => self.not_in_handlers.push((addr, name)),
             }
+        }
+        for page in places.chunk_by(|(one, _), (other, _)| one / PAGE == other / PAGE) {
+            self.plant_page(tid, page);
         }
         if let Some(addr) = image.errno_location.map(|addr| addr.wrapping_add(bias)) {
             let code = memory::read_vec(tid, addr, 32);

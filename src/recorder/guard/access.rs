@@ -65,7 +65,7 @@ impl Engine<'_> {
         match code.instruction.simple(&pending.registers) {
             Some(Simple::Load) => {
                 let mut bytes = vec![0; places[0].touch.len as usize];
-                if memory::read_open(tid, places[0].open, &mut bytes) == Ok(bytes.len()) {
+                if memory::read_stopped(tid, places[0].open, &mut bytes) == Ok(bytes.len()) {
                     let mut registers = pending.registers;
                     code.instruction.finish_load(&mut registers, &bytes);
                     self.put(tid, &mut registers)?;
@@ -290,10 +290,7 @@ impl Engine<'_> {
     }
 
     pub(super) fn store(&mut self, tid: Tid, code: &Code, pending: &Pending, place: &Place, bytes: Vec<u8>) -> bool {
-        let before = memory::read_vec(tid, place.open, bytes.len());
-        if memory::write_open(tid, place.open, &bytes).is_err() {
-            return false;
-        }
+        let Ok(before) = memory::exchange_stopped(tid, place.open, &bytes) else { return false };
         self.stored(tid, code, pending, place, before, bytes);
         true
     }

@@ -1,6 +1,7 @@
 //! Calls that change what is mapped: what two processes can reach, and what has to be guarded for it.
 
 use super::super::engine::{Engine, Fallible};
+use super::super::proc;
 use super::{Fate, Mapping};
 use crate::sys::arch::{Invocation, Registers, SYSCALL, Sys};
 use crate::sys::{memory, ptrace};
@@ -245,7 +246,7 @@ impl Engine<'_> {
 
 /// The length of the mapping that begins at an address.
 fn mapped_length(tid: Tid, addr: u64) -> u64 {
-    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let maps = proc::text(tid, "maps");
     let from = format!("{addr:x}-");
     let line = maps.lines().find_map(|line| line.strip_prefix(&from)?.split_whitespace().next());
     line.and_then(|to| u64::from_str_radix(to, 16).ok()).map_or(PAGE, |to| to - addr)

@@ -5,10 +5,14 @@
 //! strings make many accesses that are one to the program.
 
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::fs::File;
+use std::io::Read;
+use std::sync::{Arc, LazyLock};
 
 use object::{Object, ObjectSegment, ObjectSymbol, ObjectSymbolTable, SymbolKind};
 
+use super::super::kept::Kept;
+use super::super::proc;
 use crate::sys::memory;
 use crate::trace::raw::Tid;
 
@@ -36,8 +40,6 @@ impl Class {
 #[derive(Debug, Default)]
 pub(super) struct Images {
     parts: Vec<Part>,
-    /// By device, inode and path as maps shows them.
-    known: HashMap<String, Rc<Functions>>,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ struct Part {
     to: u64,
     /// Where it begins in its file.
     offset: u64,
-    functions: Rc<Functions>,
+    functions: Arc<Functions>,
 }
 
 /// The functions of one file that matter.
@@ -61,6 +63,9 @@ struct Functions {
     libc: bool,
     libatomic: bool,
 }
+
+/// By the name of the file, which says whether it is libc.
+static FUNCTIONS: LazyLock<Kept<String, Functions>> = LazyLock::new(Kept::default);
 
 /// None of libc's functions on memory and strings is longer.
 const LONGEST: u64 = 16 << 10;
@@ -97,12 +102,12 @@ impl Images {
     }
 
     fn read_maps(&mut self, tid: Tid) {
-        let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+        let maps = proc::text(tid, "maps");
         self.parts.clear();
         for line in maps.lines() {
             let mut fields = line.split_whitespace();
-            let (Some(range), Some(rights), Some(offset), Some(dev), Some(ino), Some(path)) =
-                (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
+            let (Some(range), Some(rights), Some(offset), Some(path)) =
+                (fields.next(), fields.next(), fields.next(), fields.nth(2))
             else {
                 continue;
             };
@@ -111,14 +116,16 @@ impl Images {
             else {
                 continue;
             };
-            let functions = self
-                .known
-                .entry(format!("{dev} {ino} {path}"))
-                .or_insert_with(|| {
-                    let bytes = std::fs::read(format!("/proc/{tid}/root{path}")).unwrap_or_default();
-                    Rc::new(Functions::read(&bytes, path))
-                })
-                .clone();
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let read = |mut file: File| {
+                let mut bytes = Vec::new();
+                // What cannot be read has no functions that are known.
+                let _ = file.read_to_end(&mut bytes);
+                Functions::read(&bytes, name)
+            };
+            let file = format!("/proc/{tid}/root{path}");
+            let functions = FUNCTIONS.of(&file, name.to_owned(), read);
+            let functions = functions.unwrap_or_else(|| Arc::new(Functions::read(&[], name)));
             self.parts.push(Part { from: number(from), to: number(to), offset: number(offset), functions });
         }
     }
@@ -144,8 +151,7 @@ impl Part {
 }
 
 impl Functions {
-    fn read(file: &[u8], path: &str) -> Self {
-        let name = path.rsplit('/').next().unwrap_or(path);
+    fn read(file: &[u8], name: &str) -> Self {
         let libc = ["libc.so", "libc-", "ld-linux", "libpthread"].iter().any(|prefix| name.starts_with(prefix));
         let libatomic = name.starts_with("libatomic");
         let Ok(elf) = object::File::parse(file) else { return Self { libc, libatomic, ..Self::default() } };

@@ -1,6 +1,7 @@
 //! Accesses that were made, told as events: each for itself, or those of one function of libc's as one.
 
 use super::super::engine::Engine;
+use super::super::proc;
 use super::images::Class;
 use super::standing::{Code, Pending, Place, Run, Stretches};
 use crate::sys::memory;
@@ -127,7 +128,7 @@ fn is_pointer(tid: Tid, bytes: &[u8]) -> bool {
     if !USER.contains(&value) {
         return false;
     }
-    let maps = std::fs::read_to_string(format!("/proc/{tid}/maps")).unwrap_or_default();
+    let maps = proc::text(tid, "maps");
     maps.lines().any(|line| {
         let mut fields = line.split_whitespace();
         let range = fields.next().and_then(|range| range.split_once('-'));

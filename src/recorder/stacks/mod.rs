@@ -20,6 +20,7 @@ use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, Module, Unwin
 use serde::{Deserialize, Serialize};
 
 use self::image::{Image, Place, Section};
+use super::proc;
 use crate::sys::arch::{Frame, Registers};
 use crate::sys::memory;
 use crate::trace::Site;
@@ -187,7 +188,7 @@ impl Space {
     fn of(process: Tid) -> Self {
         let own = std::fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
         let mut space = Self { unwinder: UnwinderNative::new(), mapped: Vec::new() };
-        let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+        let maps = proc::text(process, "maps");
         for line in maps.lines() {
             let mut fields = line.splitn(6, ' ');
             let (Some(range), Some(may), Some(offset)) = (fields.next(), fields.next(), fields.next()) else {
