@@ -110,9 +110,9 @@ fn wrong_programs_are_pointed_at() {
     }
 }
 
-/// A repair that does not help is not spoken of: without its FIFO open for both ways this program cannot read either.
+/// Nothing is tried that cannot help: without its FIFO open for both ways this program cannot read either.
 #[test]
-fn what_does_not_help_is_not_told() {
+fn what_cannot_help_is_not_tried() {
     if !require::grading() {
         return;
     }
@@ -120,6 +120,18 @@ fn what_does_not_help_is_not_told() {
     let report = report("fifo_greeter", source, "7f3a.0");
     assert_eq!(report["findings"][0]["code"], "F001");
     assert_eq!(report["findings"][0]["tried"], Value::Array(Vec::new()));
+}
+
+/// Who is stuck has not sent every signal yet; those that it has sent went where they should.
+#[test]
+fn a_signal_to_one_of_several_is_no_mistake() {
+    if !require::grading() {
+        return;
+    }
+    let source = Path::new("solutions/05_signals/supervisor/rejected/later_workers_keep_the_pipes.rs");
+    let report = report("supervisor", source, "7f3a.0");
+    let codes: Vec<&Value> = report["findings"].as_array().expect("findings").iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, ["F001"], "{report:#}");
 }
 
 /// Tabs, characters of several bytes, a handler, a thread, inlined functions and a macro of one's own: the place is the

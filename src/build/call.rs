@@ -124,7 +124,11 @@ impl Call {
             mounts.push(Mount { host: slim.clone(), inside: "slim", access: Access::Read });
             args.extend(["--sysroot".to_owned(), "/slim".to_owned()]);
         }
-        let path = std::env::var("PATH").unwrap_or_default();
+        // What is compiled may hold its compiler's environment (env!), so in the box there is nothing of this machine.
+        let path = match held {
+            Held::Boxed => "/usr/local/bin:/usr/bin:/bin".to_owned(),
+            Held::Limits => std::env::var("PATH").unwrap_or_default(),
+        };
         let mut env = vec![format!("TMPDIR={scratch}"), format!("PATH={path}"), "LC_ALL=C".to_owned()];
         env.extend(self.env.iter().cloned());
         Tool {

@@ -410,6 +410,25 @@ mod tests {
     }
 
     #[test]
+    fn a_template_is_finished_while_its_libraries_are_what_they_were() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(finished(folder.path()).is_none());
+        let library = folder.path().join("libnix.rlib");
+        fs::write(&library, "one").expect("a library");
+        let recipe = Recipe { args: Vec::new(), driver: true, libraries: vec![("libnix.rlib".into(), 3)] };
+        let text = serde_json::to_vec(&recipe).expect("JSON");
+        fs::write(folder.path().join("recipe.json"), &text).expect("a recipe");
+        assert!(finished(folder.path()).is_some());
+        fs::write(&library, "tw").expect("damage");
+        assert!(finished(folder.path()).is_none());
+        fs::remove_file(&library).expect("removed");
+        assert!(finished(folder.path()).is_none());
+        fs::write(&library, "one").expect("a library");
+        fs::write(folder.path().join("recipe.json"), &text[..text.len() / 2]).expect("damage");
+        assert!(finished(folder.path()).is_none());
+    }
+
+    #[test]
     fn a_crates_files_make_its_hash() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let hash = || contents(Sha256::new(), folder.path()).expect("files").finalize();

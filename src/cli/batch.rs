@@ -54,7 +54,7 @@ fn grade(
     let batch = Batch::open(course, &args.submissions, &args.out)?;
     let tools = grading::tools(course, Terms { colour: false, cached: Cached::No, isolation: Some(isolation) })?;
     let all: Vec<Vec<Job<'_>>> = batch.students.iter().map(|student| batch.jobs(student)).collect();
-    let keys: Vec<String> = all.iter().map(|jobs| batch.key(jobs, isolation)).collect();
+    let keys: Vec<String> = all.iter().map(|jobs| batch.key(jobs, &tools)).collect();
     let mut reports: Vec<Option<Report>> =
         batch.students.iter().zip(&keys).map(|(student, key)| batch.kept(student, key)).collect();
     let kept = reports.iter().flatten().count();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::matching::{LaneStep, Unforced};
-use crate::model::{CheckId, Code};
+use crate::model::{CheckId, Code, Signal};
 use crate::trace::{EventId, LifeId, Site, ThreadId, Wait};
 
 /// The verdict on one run.
@@ -164,18 +164,48 @@ pub struct Label {
 
 /// A change to the run after which it may be right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// Whose doing it is.
+    pub life: LifeId,
+    /// The same as the finding calls it.
+    pub who: String,
+    /// Once this has happened.
+    pub after: EventId,
+    /// What it does.
+    pub mend: Mend,
+}
+
+/// What a process does that it did not do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Repair {
-    /// A process closes every write end that it has of an object.
-    CloseWriteEnds {
-        /// The process.
-        life: LifeId,
+pub enum Mend {
+    /// It closes every end of this kind that it has of an object.
+    Close {
+        /// Which end.
+        end: End,
         /// The event that made the object.
         made: EventId,
-        /// Once this has happened.
-        after: EventId,
-        /// The process as the finding calls it.
-        who: String,
+    },
+    /// It posts a semaphore, or gives a lock back.
+    Release {
+        /// Its name.
+        name: String,
+        /// What is done is called that: `posted`, `released`.
+        word: String,
+        /// An event that was about it, or made the set of semaphores that it is in.
+        of: EventId,
+        /// Which semaphore of the set.
+        number: u16,
+    },
+    /// A signal waits until it has a handler for it.
+    Hold {
+        /// Which.
+        signal: Signal,
+    },
+    /// A signal is not masked while it sleeps until one comes.
+    LetThrough {
+        /// Which.
+        signal: Signal,
     },
 }
 

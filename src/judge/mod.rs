@@ -15,7 +15,9 @@ pub mod races;
 mod score;
 pub mod search;
 
-pub use finding::{CheckResult, CheckStatus, Columns, End, Finding, Label, Repair, Severity, Spot, Verdict, WaitFor};
+pub use finding::{
+    CheckResult, CheckStatus, Columns, End, Finding, Label, Mend, Repair, Severity, Spot, Verdict, WaitFor,
+};
 pub use matching::{Matching, Problem, ProblemKind, Unforced, Witness};
 pub use search::match_trace;
 

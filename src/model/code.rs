@@ -155,6 +155,7 @@ codes! {
         Q002 "the receive buffer is smaller than the message size", see [];
         Q003 "the priority or type is ignored", see [T003];
         Q004 "a message is lost: the queue was full, and nobody looked", see [Q001];
+        Q005 "one end message for several workers", see [H001, P001];
         Q006 "a name without a slash, or a size that counts the type", see [Q002];
     }
     Signals: {
@@ -288,8 +289,8 @@ mod tests {
         assert_eq!(
             written.join(" "),
             "B001 B002 P001 P002 P003 P005 P006 P007 P009 F001 F003 F004 F005 F006 F008 F010 F011 F013 M001 M002 M003 M004 \
-             M005 M006 M007 M008 M009 M010 M011 Q001 Q002 Q003 Q004 Q006 S001 S002 S003 S004 S005 S006 S008 S009 H001 H002 \
-             H003 T001 T002 T003 T004 T005"
+             M005 M006 M007 M008 M009 M010 M011 Q001 Q002 Q003 Q004 Q005 Q006 S001 S002 S003 S004 S005 S006 S008 S009 H001 \
+             H002 H003 T001 T002 T003 T004 T005"
         );
     }
 

@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::grade::{Grade, Job};
+use super::grade::{Grade, Job, Tools};
+use super::known::machine;
 use super::plan::{Plan, allowed};
 use crate::build::{Source, SourceFault};
 use crate::course::{Course, CourseExercise};
 use crate::model::ValueSeed;
 use crate::report::{ExerciseReport, Report, Status};
-use crate::sandbox::Isolation;
 
 /// A student's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,11 +113,12 @@ impl<'c> Batch<'c> {
     }
 
     /// What a student's grades follow from.
-    pub fn key(&self, jobs: &[Job<'_>], isolation: Isolation) -> String {
+    pub fn key(&self, jobs: &[Job<'_>], tools: &Tools) -> String {
         let mut hash = Sha256::new();
-        hash.update(env!("CARGO_PKG_VERSION"));
+        // Where it cannot be told, no two starts are the same.
+        let unknown = || format!("{:?}", std::time::SystemTime::now());
+        hash.update(machine(&tools.template, tools.isolation).unwrap_or_else(unknown));
         hash.update(format!("{:?}", self.plan));
-        hash.update(isolation.name());
         for job in jobs {
             hash.update(job.exercise.id().as_str());
             hash.update(format!("{:?}{:?}", job.plan, job.exercise.exercise));

@@ -3,15 +3,16 @@
 //! The run that was graded recorded what happened and no more, which is cheap. The one run that a report shows is made
 //! again, with stacks; the same attempt gives the same trace, so the second one stands for the first. Where it does not,
 //! something in the recorder depends on what it must not depend on: our fault, which the report says and which costs the
-//! learner nothing but the lines.
+//! learner nothing but the lines. What would mend the run is tried next ([`super::repair`]).
 
+use super::repair;
 use super::worker::{Worker, WorkerError};
 use crate::harness::{Attempt, Attempted};
-use crate::judge::{Repair, Verdict};
+use crate::judge::Verdict;
 use crate::model::{Diagnostic, Limits};
-use crate::recorder::{Change, Deed, Sites};
+use crate::recorder::Sites;
 use crate::report::ExerciseReport;
-use crate::trace::{EventId, RunEnd, Trace};
+use crate::trace::{RunEnd, Trace};
 
 /// What the replays of a failing run have to say beside their trace.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ impl Evidence {
             Err(problem) => return Ok(Self { problem: Some(problem), tried: Vec::new() }),
         };
         *verdict = judge(&placed.trace)?;
-        let tried = tried(attempt, &placed, verdict, worker, judge);
+        let tried = repair::tried(attempt, &placed, verdict, worker, judge);
         *trace = placed.trace;
         Ok(Self { problem: None, tried })
     }
@@ -69,41 +70,8 @@ pub(super) fn with_sites(attempt: &Attempt, graded: &Trace, worker: &mut Worker)
     }
 }
 
-/// Tries what the run's cause knows to mend it, all of it together, and says what helped: the run is then right.
-///
-/// A repair that does not help, or cannot be tried, is no finding and no fault: nothing is said of it.
-fn tried(
-    attempt: &Attempt,
-    placed: &Attempted,
-    verdict: &Verdict,
-    worker: &mut Worker,
-    judge: impl Fn(&Trace) -> Result<Verdict, Diagnostic>,
-) -> Vec<String> {
-    let Some(cause) = verdict.findings.first().filter(|cause| !cause.repairs.is_empty()) else { return Vec::new() };
-    let raw = |event: EventId| placed.origins.get(event.index()).copied();
-    let change = |repair: &Repair| match repair {
-        Repair::CloseWriteEnds { life, made, after, .. } => {
-            Some(Change { process: life.0, after: raw(*after)?, deed: Deed::CloseWriteEnds { made: raw(*made)? } })
-        }
-    };
-    let Some(changes) = cause.repairs.iter().map(change).collect::<Option<Vec<_>>>() else { return Vec::new() };
-    let changed = Attempt { changes, ..patient(attempt) };
-    let helps = worker.attempt(&changed).is_ok_and(|run| judge(&run.trace).is_ok_and(|verdict| verdict.passed()));
-    if !helps {
-        return Vec::new();
-    }
-    let words = cause.repairs.iter().map(|repair| match repair {
-        Repair::CloseWriteEnds { after, who, .. } => {
-            let line = placed.trace.event(*after).site.as_ref();
-            let after = line.map_or_else(String::new, |site| format!(" after line {}", site.line));
-            format!("in {who}{after}")
-        }
-    });
-    vec![format!("with that end closed {}, your program passes.", words.collect::<Vec<_>>().join(" and "))]
-}
-
 /// The attempt with more time for the machine: looking at stacks takes some, and the run did not come to that limit.
-fn patient(attempt: &Attempt) -> Attempt {
+pub(super) fn patient(attempt: &Attempt) -> Attempt {
     let limits = Limits { wall_ms: attempt.limits.wall_ms.saturating_mul(4), ..attempt.limits };
     Attempt { limits, ..attempt.clone() }
 }

@@ -13,7 +13,7 @@ use super::worker::Worker;
 use crate::build::{self, BuildError, Built, Source, SourceFault, Template};
 use crate::course::CourseExercise;
 use crate::harness::{Attempt, Attempted};
-use crate::judge::{self, Case, Severity, Verdict};
+use crate::judge::{self, Case, Finding, Severity, Verdict};
 use crate::model::{Code, Diagnostic, ScenarioId, Schedule, Token, Values};
 use crate::recorder::is_denied_in_the_box;
 use crate::report::{ExerciseReport, FindingReport, Report, Status};
@@ -202,6 +202,14 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
             evidence =
                 Evidence::of(&attempt, &mut trace, &mut verdict, replay.worker, judge).map_err(Trouble::Author)?;
         }
+        // Advice has lines too; what another run has said already is not asked for again.
+        let is_news =
+            |finding: &Finding| !shown.as_ref().is_some_and(|kept| has_said(kept, finding.code, &finding.message));
+        if passed && !job.plan.to_the_end && verdict.findings.iter().any(is_news) {
+            let judge = |trace: &Trace| judge_run(job.exercise, &run, trace);
+            evidence =
+                Evidence::of(&attempt, &mut trace, &mut verdict, replay.worker, judge).map_err(Trouble::Author)?;
+        }
         // The first run that fails is shown; where all pass, the first, with every advice that any gave.
         let mut report = ExerciseReport { turns, ..report_of(job, &run, &verdict, &trace) };
         evidence.tell(&mut report);
@@ -265,7 +273,8 @@ fn show(shown: &mut Option<ExerciseReport>, report: ExerciseReport, better: bool
                 *kept = ExerciseReport { gaps, ..report };
             } else if kept.status == Status::Pass {
                 for finding in report.findings {
-                    let known = kept.findings.iter().any(|k| k.code == finding.code && k.message == finding.message);
+                    let known = has_said(kept, finding.code, &finding.message)
+                        || kept.findings.iter().any(|other| are_of_one_place(other, &finding));
                     if finding.severity == Severity::Advice && !known {
                         kept.findings.push(finding);
                     }
@@ -274,6 +283,25 @@ fn show(shown: &mut Option<ExerciseReport>, report: ExerciseReport, better: bool
             kept.gaps.extend(gaps);
         }
     }
+}
+
+/// Whether a report has such a finding. Of two that meet either may be named first, so the words count, not their order.
+fn has_said(report: &ExerciseReport, code: Code, message: &str) -> bool {
+    let words = |text: &str| {
+        let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    report.findings.iter().any(|other| other.code == code && words(&other.message) == words(message))
+}
+
+/// Whether two findings are of one kind and mark the same places, in whatever order.
+fn are_of_one_place(one: &FindingReport, other: &FindingReport) -> bool {
+    let places = |finding: &FindingReport| {
+        let places = finding.labels.iter().map(|label| (label.file.clone(), label.line, label.column));
+        places.collect::<BTreeSet<_>>()
+    };
+    one.code == other.code && !one.labels.is_empty() && places(one) == places(other)
 }
 
 /// What has to be known to judge the run's trace again.

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::unistd::{AccessFlags, access};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -46,19 +47,8 @@ impl Known {
     pub fn open(template: &Template, colour: bool, isolation: Option<Isolation>) -> Option<Self> {
         let folder = cache_folder().join("grades");
         fs::create_dir_all(&folder).ok()?;
-        // A grader that is built anew is another one, whatever its version says.
-        let grader = fs::metadata("/proc/self/exe").ok()?;
-        let built = grader.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
-        let kernel = nix::sys::utsname::uname().ok()?;
-        let machine = [
-            format!("grader {} {} {built}", env!("CARGO_PKG_VERSION"), grader.len()),
-            format!("template {}", template.key()),
-            format!("kernel {} {}", kernel.release().display(), kernel.version().display()),
-            format!("isolation {}", isolation.map_or_else(decides_isolation, |level| level.name().to_owned())),
-            format!("colour {colour}"),
-        ];
         trim(&folder, KEPT);
-        Some(Self { folder, machine: machine.join("\n") })
+        Some(Self { folder, machine: format!("{}\ncolour {colour}", machine(template, isolation)?) })
     }
 
     /// All that the job's grade follows from.
@@ -117,13 +107,27 @@ impl Known {
     }
 }
 
+/// What a grade follows from besides job and seeds: grader, toolchain and crates, kernel, isolation.
+pub(super) fn machine(template: &Template, isolation: Option<Isolation>) -> Option<String> {
+    // A grader that is built anew is another one, whatever its version says.
+    let grader = fs::metadata("/proc/self/exe").ok()?;
+    let built = grader.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    let kernel = nix::sys::utsname::uname().ok()?;
+    let machine = [
+        format!("grader {} {} {built}", env!("CARGO_PKG_VERSION"), grader.len()),
+        format!("template {}", template.key()),
+        format!("kernel {} {}", kernel.release().display(), kernel.version().display()),
+        format!("isolation {}", isolation.map_or_else(decides_isolation, |level| level.name().to_owned())),
+    ];
+    Some(machine.join("\n"))
+}
+
 /// The machine's switches and this process's rights.
 fn decides_isolation() -> String {
     let switches = [
         "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
         "/proc/sys/kernel/unprivileged_userns_clone",
         "/proc/sys/user/max_user_namespaces",
-        "/proc/self/cgroup",
         "/proc/self/uid_map",
     ];
     let switches =
@@ -132,7 +136,12 @@ fn decides_isolation() -> String {
     let rights = status
         .lines()
         .filter(|line| ["Uid:", "CapEff:", "NoNewPrivs:", "Seccomp:"].iter().any(|it| line.starts_with(it)));
-    format!("{switches:?} {:?}", rights.collect::<Vec<_>>())
+    // The group's name is another in each session; that it is ours to divide is what counts (cgroups(7), delegation).
+    let group = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group =
+        group.lines().find_map(|line| line.strip_prefix("0::/")).map(|path| Path::new("/sys/fs/cgroup").join(path));
+    let ours = group.is_some_and(|group| access(&group.join("cgroup.subtree_control"), AccessFlags::W_OK).is_ok());
+    format!("{switches:?} {:?} {ours}", rights.collect::<Vec<_>>())
 }
 
 fn read(path: &Path, key: &str) -> Option<Kept> {

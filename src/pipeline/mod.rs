@@ -20,6 +20,7 @@ mod plan;
 pub mod pool;
 pub mod proof;
 pub mod record;
+mod repair;
 mod replay;
 mod shrink;
 pub mod worker;

@@ -186,12 +186,26 @@ impl Run<'_> {
     }
 }
 
+/// The longest text that a command line shows.
+const SHORT: usize = 40;
+
 /// How to run the program of a run without the grader, and whose part one has to play then.
 pub fn by_hand(run: &Run<'_>) -> String {
     let given = run.original.as_ref().unwrap_or(&run.values);
     let args = run.scenario.args.iter().map(|template| template.resolve(given).unwrap_or_default());
     let mut command = report::by_hand(&args.collect::<Vec<_>>());
     // Without its peers the program waits; a comment says who has to be them, and the line can still be pasted.
+    if let Stdin::Text(text) = &run.scenario.stdin {
+        let text = text.resolve(given).unwrap_or_default();
+        match std::str::from_utf8(&text) {
+            // A new line is a word of its own to printf(1), so that the command stays on one.
+            Ok(line) if line.len() <= SHORT && !line.trim_end_matches('\n').contains(char::is_control) => {
+                let lines: Vec<Vec<u8>> = line.lines().map(|line| line.as_bytes().to_vec()).collect();
+                command = format!("printf '%s\\n' {} | {command}", report::as_words(&lines));
+            }
+            _ => command.push_str(&format!("  # with {} bytes of text on standard input", text.len())),
+        }
+    }
     let peers: Vec<&str> = run.scenario.peers.iter().map(|peer| peer.name.as_str()).collect();
     if !peers.is_empty() {
         command.push_str(&format!("  # you are the {}", peers.join(" and the ")));

@@ -231,7 +231,9 @@ impl<'a> Engine<'a> {
         if let (Some(stacks), Some(process)) = (&mut self.stacks, process)
             && let Ok(registers) = ptrace::registers(tid)
         {
-            stacks.note(tid, process, &registers);
+            let frame = registers.frame();
+            let returned = self.functions.returns_to(tid, frame.instruction);
+            stacks.note(tid, process, if returned { frame.after_return() } else { frame });
         }
     }
 

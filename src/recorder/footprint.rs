@@ -30,6 +30,8 @@ pub(super) struct Footprint {
     shared: u64,
     /// The length of each memfd; in a box without a bound on files of each file.
     files: HashMap<(u64, u64), u64>,
+    /// Their sum.
+    files_in_all: u64,
     /// Bytes of System V segments that were made.
     segments: u64,
     /// Descriptors may be under way in a socket, where nobody sees them (SCM_RIGHTS in unix(7)).
@@ -122,14 +124,16 @@ impl Engine<'_> {
             return;
         }
         let length = self.footprint.files.entry((seen.dev(), seen.ino())).or_default();
-        *length = (*length).max(len).max(seen.len());
+        let longer = (*length).max(len).max(seen.len());
+        self.footprint.files_in_all = self.footprint.files_in_all.saturating_add(longer - *length);
+        *length = longer;
         if self.options.strangers && self.footprint.files.len() > Limits::FILES as usize {
             self.hit_file_count(tid);
         }
         let most = limits.files_mib << 20;
-        if self.footprint.files.values().sum::<u64>() > most {
+        if self.footprint.files_in_all > most {
             self.forget_closed_memfds();
-            if self.footprint.files.values().sum::<u64>() > most {
+            if self.footprint.files_in_all > most {
                 self.hit_files(tid);
             }
         }
@@ -150,6 +154,8 @@ impl Engine<'_> {
             there.extend(files::mappings(tracee.tid).into_iter().map(|mapping| (mapping.file.dev, mapping.file.ino)));
         }
         self.footprint.files.retain(|file, _| there.contains(file));
+        self.footprint.files_in_all =
+            self.footprint.files.values().fold(0, |sum: u64, length| sum.saturating_add(*length));
     }
 }
 

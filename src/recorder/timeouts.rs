@@ -15,11 +15,18 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::engine::{Engine, Fallible, failed};
-use super::stops::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, is_restart};
+use super::stops::{self, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, is_restart};
 use super::tracee::State;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::{memory, ptrace};
 use crate::trace::raw::Tid;
+
+/// What a signal that has a handler, or stops or ends the process, makes of a call that is never restarted (signal(7)).
+///
+/// A signal that is ignored does nothing to a sleeper, unless it is traced: then the kernel wakes it so that the tracer
+/// sees the signal (kernel/signal.c, sig_ignored), and semop(2), epoll_wait(2) and sigtimedwait(2) come back. Such a
+/// call is made again.
+const EINTR: i64 = -(libc::EINTR as i64);
 
 /// When a call ends by itself, and how that looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,13 +208,18 @@ impl Engine<'_> {
     /// was that. The result.
     pub(super) fn after_call(&mut self, tid: Tid, result: i64) -> Fallible<i64> {
         let now = self.clock.now();
-        let Some(tracee) = self.tracee(tid) else { return Ok(result) };
+        let came = result;
+        let Some(tracee) = self.tracee(tid) else { return Ok(came) };
+        let result = match came {
+            EINTR if !tracee.expired && !stops::signal_waits(tid) => ERESTARTNOHAND,
+            other => other,
+        };
         let rewritten = std::mem::take(&mut tracee.rewritten);
         let expired = std::mem::take(&mut tracee.expired);
-        if rewritten.is_empty() && tracee.deadline.is_none() {
+        if rewritten.is_empty() && tracee.deadline.is_none() && result == came {
             return Ok(result);
         }
-        let interrupted = is_restart(result) || result == -i64::from(libc::EINTR);
+        let interrupted = is_restart(result) || result == EINTR;
         let deadline = tracee.deadline;
         let end = match deadline {
             Some(deadline) if expired && interrupted => deadline.result,
@@ -228,7 +240,7 @@ impl Engine<'_> {
         if !is_restart(end) {
             tracee.deadline = None;
         }
-        if end != result || !rewritten.is_empty() {
+        if end != came || !rewritten.is_empty() {
             let error = |errno| failed("set the registers of", tid, errno);
             let mut registers = ptrace::registers(tid).map_err(error)?;
             rewritten.into_iter().for_each(|(index, value)| registers.set_arg(index, value));

@@ -5,11 +5,12 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use super::change::Lent;
 use super::foresee::{Ask, Audit, Split};
 use super::guard::Standing;
 use super::timeouts::Deadline;
 use crate::model::Signal;
-use crate::sys::arch::{Invocation, Registers};
+use crate::sys::arch::Invocation;
 use crate::trace::raw::InnerPid;
 
 /// A thread under ptrace.
@@ -39,8 +40,8 @@ pub(super) struct Tracee {
     pub(super) restart: Option<(i64, Invocation)>,
     /// Its last call found nothing to do (EAGAIN, WNOHANG, sched_yield): others go first.
     pub(super) demoted: bool,
-    /// The registers that it gets back when a call that was made in its name returns.
-    pub(super) lent: Option<Registers>,
+    /// The registers that it gets back when what it does in our name is done.
+    pub(super) lent: Option<Lent>,
     /// How many calls and accesses to shared memory it has come to: its place in a schedule.
     pub(super) at: u32,
     /// Whether others can see the call that it stands before, once somebody has asked.

@@ -264,9 +264,44 @@ fn endnotes_by_hand(report: &ExerciseReport, style: &Style, lines: &mut Vec<Stri
         Some(hand) if 1 + width(&hand) + 6 + width(&stuck) <= style.width => {
             lines.push(format!(" {hand}      {stuck}"))
         }
-        Some(hand) => lines.extend([format!(" {hand}"), format!(" {stuck}")]),
+        Some(hand) => {
+            lines.extend(pasteable(&hand, style.width));
+            lines.push(format!(" {stuck}"));
+        }
         None => lines.push(format!(" {stuck}")),
     }
+}
+
+/// A command as lines that a shell still reads as one: a remark goes below it, and a line that goes on ends in a backslash.
+fn pasteable(command: &str, most: usize) -> Vec<String> {
+    let (command, remark) = match command.split_once("  # ") {
+        Some((command, remark)) if 1 + width(command) + 4 + width(remark) > most => (command, Some(remark)),
+        _ => (command, None),
+    };
+    // A blank inside of quotes is part of a word.
+    let mut words: Vec<String> = Vec::new();
+    let mut quoted = false;
+    for part in command.split(' ') {
+        match words.last_mut().filter(|_| quoted) {
+            Some(word) => *word = format!("{word} {part}"),
+            None => words.push(part.to_owned()),
+        }
+        quoted ^= part.replace("\\'", "").matches('\'').count() % 2 == 1;
+    }
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in words {
+        if !line.trim().is_empty() && 1 + width(&line) + 1 + width(&word) + 2 > most {
+            lines.push(format!(" {line} \\"));
+            line = " ".to_owned();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&word);
+    }
+    lines.push(format!(" {line}"));
+    lines.extend(remark.map(|remark| format!("   # {remark}")));
+    lines
 }
 
 /// ` expected: text`, further lines under the text. The text may have several lines.
@@ -288,4 +323,28 @@ fn wrapped(prefix: &str, text: &str, style: &Style) -> Vec<String> {
     let parts = wrap(text, style.width.saturating_sub(prefix.len()));
     let line = |(index, part): (usize, String)| format!("{}{part}", if index == 0 { prefix } else { &indent });
     parts.into_iter().enumerate().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pasteable;
+
+    #[test]
+    fn a_long_command_stays_one_command() {
+        let check = |command: &str, expected: &[&str]| assert_eq!(pasteable(command, 40), expected);
+        check("cargo run -- kettle", &[" cargo run -- kettle"]);
+        check("cargo run -- a  # you are the client", &[" cargo run -- a  # you are the client"]);
+        check(
+            "cargo run -- kettle garden  # you are the client",
+            &[" cargo run -- kettle garden", "   # you are the client"],
+        );
+        check(
+            "cargo run -- /kettle-orders 'it'\\''s one word' /kettle-replies",
+            &[" cargo run -- /kettle-orders \\", "   'it'\\''s one word' /kettle-replies"],
+        );
+        check(
+            "cargo run -- '11 22 33 44 55 66 77 88 99 11' 7",
+            &[" cargo run -- \\", "   '11 22 33 44 55 66 77 88 99 11' 7"],
+        );
+    }
 }

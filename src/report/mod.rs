@@ -328,17 +328,20 @@ fn shown(file: &str, source: &str) -> String {
 
 /// The command that runs a program with these arguments without the grader, as a shell reads it.
 pub fn by_hand(args: &[Vec<u8>]) -> String {
-    let mut command = "cargo run".to_owned();
-    for (index, arg) in args.iter().enumerate() {
-        command.push_str(if index == 0 { " -- " } else { " " });
-        let arg = String::from_utf8_lossy(arg);
-        let plain = |c: char| c.is_alphanumeric() || "_-./,:=+@%".contains(c);
-        match arg.is_empty() || !arg.chars().all(plain) {
-            true => command.push_str(&format!("'{}'", arg.replace('\'', "'\\''"))),
-            false => command.push_str(&arg),
+    if args.is_empty() { "cargo run".to_owned() } else { format!("cargo run -- {}", as_words(args)) }
+}
+
+/// Words that a shell reads as these texts.
+pub fn as_words(texts: &[Vec<u8>]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./,:=+@%".contains(c);
+    let word = |text: &Vec<u8>| {
+        let text = String::from_utf8_lossy(text);
+        match text.is_empty() || !text.chars().all(plain) {
+            true => format!("'{}'", text.replace('\'', "'\\''")),
+            false => text.into_owned(),
         }
-    }
-    command
+    };
+    texts.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn skipped(exercise: &Exercise, status: Status) -> Vec<CheckResult> {

@@ -18,15 +18,15 @@ const STACK_MIB: u64 = 8;
 ///
 /// The processes of the attempt are counted exactly by the recorder, whose outcome names the figure; the limit here
 /// is the wall behind that, and only there where the kernel counts by user namespace (Linux 5.14): before, it would
-/// count all that the user runs on the machine.
-pub(super) fn apply(limits: &Limits) -> nix::Result<()> {
+/// count all that the user runs on the machine, as it does where the process has no such namespace (`own_users`).
+pub(super) fn apply(limits: &Limits, own_users: bool) -> nix::Result<()> {
     let mib = |count: u64| count.saturating_mul(1 << 20);
     lower(Resource::RLIMIT_AS, mib(limits.memory_mib))?;
     lower(Resource::RLIMIT_FSIZE, mib(limits.files_mib))?;
     lower(Resource::RLIMIT_STACK, mib(STACK_MIB))?;
     lower(Resource::RLIMIT_NOFILE, DESCRIPTORS)?;
     lower(Resource::RLIMIT_CORE, 0)?;
-    if counts_by_namespace() {
+    if own_users && counts_by_namespace() {
         lower(Resource::RLIMIT_NPROC, processes(limits))?;
     }
     // Where memory runs out, the program goes before the grader (proc_pid_oom_score_adj(5)); a wish, no bound.

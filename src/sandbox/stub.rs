@@ -183,7 +183,7 @@ fn run_program(index: i32, program: Program, go: OwnedFd, shared: &Shared<'_>) -
     {
         bare::restrict(&work, folder, false)?;
     }
-    limits::apply(&program.limits).map_err(Failure::at(Step::Limits))?;
+    limits::apply(&program.limits, shared.entered.isolation.is_own_world()).map_err(Failure::at(Step::Limits))?;
     personality::set(Persona::ADDR_NO_RANDOMIZE).map_err(Failure::at(Step::Limits))?;
     if wait_for_go(index, go, shared.sender).is_none() {
         return Ok(0);

@@ -12,22 +12,30 @@ use ipc_grade::pipeline::record::record_audited;
 use ipc_grade::trace::Trace;
 use ipc_grade::trace::naming::name;
 
-/// Of tests/recorder/programs/pipes.c: addresses where nothing is, ends that close, and children among them. None that
-/// waits for a time: outside of the box that is the machine's own.
-const CASES: [&str; 5] = ["does_not_wait", "no_reader", "bad_addresses", "vectors", "two_readers"];
+/// Programs of tests/recorder/programs and their cases: addresses where nothing is, ends that close, children, writes in
+/// pieces. None that waits for a time: outside of the box that is the machine's own.
+const CASES: [(&str, &[&str]); 3] = [
+    ("pipes", &["does_not_wait", "no_reader", "bad_addresses", "vectors", "two_readers"]),
+    ("pieces", &["slow_reader", "two_writers", "small_among_large", "in_several_parts"]),
+    ("polls", &["ready_at_once"]),
+];
 
 pub(crate) fn same_without() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("pipes");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorder/programs/pipes.c");
+    CASES.iter().for_each(|(name, cases)| same(folder.path(), name, cases));
+}
+
+fn same(folder: &Path, name_of_it: &str, cases: &[&str]) {
+    let program = folder.join(name_of_it);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorder/programs/{name_of_it}.c"));
     let mut cc = Command::new("cc");
     cc.args(["-O0", "-pthread", "-o"]).arg(&program).arg(source);
     assert!(cc.status().expect("a compiler").success());
     let all = NonZeroU64::MIN;
-    for case in CASES {
+    for case in cases {
         for seed in 0..4 {
             let record = |audits: NonZeroU64| -> Trace {
-                let command = [program.clone().into_os_string(), OsString::from(case)];
+                let command = [program.clone().into_os_string(), OsString::from(*case)];
                 name(&record_audited(&command, ScheduleSeed(seed), None, audits).expect("a recording"))
             };
             // Never, or nearly: one is drawn in so many.

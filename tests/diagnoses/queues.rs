@@ -5,7 +5,7 @@ use ipc_grade::trace::{LifeId, ObjectId, ObjectKind};
 
 use super::chapters::send_and_receive;
 use super::check;
-use super::run::{Fit, MAIN, Run, STDERR, Task, wait};
+use super::run::{Fit, MAIN, Run, STDERR, Task, wait, wait_for};
 
 const SENDS_A: &str = "send \"/kettle-orders\" \"anchor\" priority 3";
 const SENDS_B: &str = "send \"/kettle-orders\" \"basket\" priority 14";
@@ -204,4 +204,33 @@ fn a_receive_that_was_interrupted() {
     run.leave(orders);
     let fit = fit().missing("main", RECEIVES).missing("main", PRINTS).wrong("main", "exit 0", end, "0", "1");
     check(&send_and_receive().judge(&run, fit), &[Code::S003]);
+}
+
+/// Two workers receive from one queue, and one message comes: what the first does with it.
+fn two_workers(ends_first: bool, works: bool) -> Option<Code> {
+    let (mut run, _, orders, _) = made();
+    let (one, two) = (run.fork(MAIN), run.fork(MAIN));
+    run.send(MAIN, orders, "stop", 0);
+    run.receive(one, orders, "stop", 0);
+    if works {
+        run.print(one, "4\n");
+    }
+    let mut waits = vec![wait_for(MAIN, two), wait(two, "receive", Some(orders), &[(MAIN, None)])];
+    if ends_first {
+        run.exit(one, 0);
+        run.reap(MAIN, one);
+    } else {
+        waits.push(wait(one, "receive", Some(orders), &[(MAIN, None)]));
+    }
+    run.deadlock(waits);
+    let fit = fit().role("worker", &[one, two]).missing("main", "exit 0");
+    send_and_receive().judge(&run, fit).cause()
+}
+
+#[test]
+fn one_end_for_several_workers() {
+    assert_eq!(two_workers(true, false), Some(Code::Q005));
+    // What it received was work, and no end.
+    assert_eq!(two_workers(true, true), Some(Code::H001));
+    assert_eq!(two_workers(false, false), Some(Code::H001));
 }

@@ -5,6 +5,11 @@ use ipc_grade::trace::RunEnd;
 use crate::{ends_well, record};
 
 #[test]
+fn ready_at_once() {
+    ends_well("polls", "ready_at_once");
+}
+
+#[test]
 fn what_comes() {
     ends_well("polls", "what_comes");
 }

@@ -262,3 +262,59 @@ finished
 "#]],
     );
 }
+
+/// A wait that no restart flag restarts (signal(7)): being traced must not wake it.
+#[test]
+fn an_ignored_signal_interrupts_nothing() {
+    check(
+        "signals",
+        "an_ignored_signal_interrupts_nothing",
+        str![[r#"
+main
+  create main.semaphore1[0]
+  fork main.1
+  fork main.2
+  acquire main.semaphore1[1] < main.2
+  unlink main.semaphore1[0]
+  reaped main.1 exit 0 < main.1
+  reaped main.2 exit 0 < main.2
+  exit 0
+main.1
+  exit 0
+main.2
+  fork main.2.1
+  reaped main.2.1 exit 0 < main.2.1
+  release main.semaphore1[1]
+  exit 0
+main.2.1
+  exit 0
+finished
+
+"#]],
+    );
+}
+
+#[test]
+fn a_handled_signal_interrupts() {
+    check(
+        "signals",
+        "a_handled_signal_interrupts",
+        str![[r#"
+main
+  create main.semaphore1
+  ready CHLD
+  fork main.1
+  failed semop EINTR main.semaphore1
+  take CHLD < main.1
+  return CHLD
+  unlink main.semaphore1
+  reaped main.1 exit 0 < main.1
+  exit 0
+main.1
+  ready CHLD < main
+  exit 0
+finished
+
+"#]],
+    );
+}

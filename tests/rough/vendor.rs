@@ -22,6 +22,8 @@ fn a_lab_without_a_network() {
         return;
     }
     course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    // With a network, where one is needed: from now on cargo has the sources.
+    assert_eq!(course.run(&["check"]).exit, 0);
     let ran = in_a_lab(&course);
     ran.complains(4, &["failed to build the crates that grader.toml allows"]);
 

@@ -3,7 +3,7 @@
 use super::steps::Step;
 use super::waits::{Edge, cycle, graph, masked, with_graph};
 use super::words::{list, plural};
-use super::{Cause, Effect, Scene};
+use super::{Cause, Effect, Scene, repairs};
 use crate::judge::ProblemKind;
 use crate::model::{Code, Invariant};
 use crate::trace::{Holder, LifeId, ObjectKind, RunEnd, Verb, Wait};
@@ -42,6 +42,10 @@ fn deadlock(scene: &Scene<'_>, proved: bool) -> Option<Cause> {
     for wait in stuck.iter().skip(1).filter(|wait| scene.is_learner(wait.life)) {
         cause = cause.label(scene, *wait, is_stuck(scene, wait));
     }
+    // A process that nobody is left for is the root of what the others wait for.
+    let nobody = edges.iter().filter(|edge| edge.whom.is_empty()).chain(&edges);
+    let mut stuck_learners = nobody.map(|edge| edge.wait).filter(|wait| scene.is_learner(wait.life));
+    cause = cause.repair(stuck_learners.find_map(|wait| repairs::of_wait(scene, wait)));
     if let Some(next) = next_step(scene) {
         cause = cause.expected(next);
     }

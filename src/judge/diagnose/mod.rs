@@ -21,6 +21,7 @@ mod pipes;
 mod processes;
 mod queues;
 mod races;
+mod repairs;
 mod scene;
 mod signals;
 mod spins;

@@ -2,8 +2,8 @@
 
 use super::steps::Step;
 use super::words::{list, short};
-use super::{Cause, Effect, Scene};
-use crate::judge::{End, ProblemKind, Repair};
+use super::{Cause, Effect, Scene, repairs};
+use crate::judge::{End, ProblemKind};
 use crate::model::{Code, Signal};
 use crate::trace::{EventId, Holder, LifeId, ObjectId, ObjectKind, Verb, Wait};
 
@@ -50,7 +50,7 @@ fn end_never_comes(scene: &Scene<'_>) -> Option<Cause> {
         let since = holder.since.map(|since| (since, &scene.trace().event(since).verb));
         let made = since.and_then(|(since, verb)| match verb {
             // The copy that fork made is the descriptor that pipe made.
-            Verb::Fork { .. } => maker(scene, object).or(Some(since)),
+            Verb::Fork { .. } => scene.made(object).or(Some(since)),
             _ => Some(since),
         });
         let whose = scene.who(holder.life);
@@ -59,31 +59,9 @@ fn end_never_comes(scene: &Scene<'_>) -> Option<Cause> {
         if made.is_some() {
             cause = cause.of_end(End::Write);
         }
-        cause = cause.repair(closed_in_time(scene, holder, object, made, whose));
+        cause = cause.repair(repairs::closed_in_time(scene, (holder, whose), object, (End::Write, made)));
     }
     Some(cause)
-}
-
-/// Closing what a holder still has open: once it has it, has written what it had to write, and has given it to its
-/// children.
-fn closed_in_time(
-    scene: &Scene<'_>,
-    holder: &Holder,
-    object: ObjectId,
-    made: Option<EventId>,
-    who: String,
-) -> Option<Repair> {
-    let since = holder.since?;
-    let last = scene.trace().of(holder.life).filter(|(id, event)| {
-        let uses = match &event.verb {
-            Verb::Write { object: to, .. } => *to == object,
-            Verb::Fork { .. } => true,
-            _ => false,
-        };
-        *id > since && uses
-    });
-    let after = last.map(|(id, _)| id).last().unwrap_or(since);
-    Some(Repair::CloseWriteEnds { life: holder.life, made: made?, after, who })
 }
 
 fn waits_for_the_end(scene: &Scene<'_>, wait: &Wait, object: ObjectId) -> bool {
@@ -100,10 +78,6 @@ fn waits_for_the_end(scene: &Scene<'_>, wait: &Wait, object: ObjectId) -> bool {
     let asked_for = scene.matching.objects.values().any(|bound| *bound == object);
     let had_some = !scene.read_by(wait.life, object).is_empty();
     own || !bytes_missing && (asked_for || had_some)
-}
-
-fn maker(scene: &Scene<'_>, made: ObjectId) -> Option<EventId> {
-    scene.events().find(|(_, e)| matches!(e.verb, Verb::Create { object } if object == made)).map(|(id, _)| id)
 }
 
 fn how_held(scene: &Scene<'_>, holder: &Holder, whose: &str, thing: &str) -> String {

@@ -2,11 +2,11 @@
 
 use super::scene::wanted_message;
 use super::steps::Step;
-use super::words::quote;
+use super::words::{list, quote};
 use super::{Cause, Effect, Scene};
 use crate::judge::ProblemKind;
 use crate::model::Code;
-use crate::trace::{Ending, ObjectId, ObjectKind, Verb};
+use crate::trace::{Ending, EventId, LifeId, ObjectId, ObjectKind, Verb, Wait};
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -14,6 +14,7 @@ pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
     causes.extend(bad_name(scene));
     causes.extend(size_with_type(scene));
     causes.extend(priority_ignored(scene));
+    causes.extend(one_end_for_several(scene));
     causes
 }
 
@@ -169,4 +170,63 @@ fn priority_ignored(scene: &Scene<'_>) -> Option<Cause> {
             false => "the receiver chooses messages by their type.",
         });
     Some(cause)
+}
+
+/// Q005: of several processes that receive from one queue a message has ended some, and the others wait for one.
+fn one_end_for_several(scene: &Scene<'_>) -> Option<Cause> {
+    let parent = |life: LifeId| scene.trace().life(life).parent;
+    let waiting = |wait: &&Wait| wait.call == "receive" && scene.is_learner(wait.life);
+    scene.waits().iter().filter(waiting).find_map(|wait| {
+        let queue = wait.object?;
+        let stuck: Vec<&Wait> = scene.waits().iter().filter(|it| waiting(it) && it.object == Some(queue)).collect();
+        let siblings = scene.learner().map(|(life, _)| life).filter(|life| parent(*life) == parent(wait.life));
+        let ended: Vec<(LifeId, EventId)> =
+            siblings.filter_map(|life| Some((life, ended_by_message(scene, life, queue)?))).collect();
+        let (one, received) = *ended.first()?;
+        // Who was to send it has done so, and waits for them to end.
+        let waited_for = scene.waits().iter().any(|it| it.call == "wait" && Some(it.life) == parent(wait.life));
+        if !waited_for {
+            return None;
+        }
+        let name = scene.name(queue);
+        let names: Vec<String> = stuck.iter().map(|it| scene.who(it.life)).collect();
+        let message = match &scene.trace().event(received).verb {
+            Verb::Receive { bytes, .. } => quote(&bytes.0),
+            _ => return None,
+        };
+        let all = ended.len() + stuck.len();
+        let mut cause = Cause::at_the_end(Code::Q005, scene.clean(), "one end message for several workers")
+            .effect(Effect::Stops)
+            .explains(scene.unfinished())
+            .proved(scene.proved())
+            .label(scene, wait, format!("{} is stuck here", scene.who(wait.life)))
+            .expected(format!("each of the {all} that receive from {name} gets a message that ends it"))
+            .saw(format!(
+                "{message} ends {}; {} wait{} for another",
+                scene.who(one),
+                list(&names),
+                verb_end(names.len())
+            ))
+            .why("a message goes to one receiver, not to all who wait.");
+        let sent = scene.trace().event(received).causes.first().copied();
+        let sent = sent.filter(|sent| matches!(scene.trace().event(*sent).verb, Verb::Send { .. }));
+        cause = cause.label_if(scene, sent, "the message that ends one of them is sent here");
+        Some(super::waits::with_graph(scene, cause))
+    })
+}
+
+fn verb_end(count: usize) -> &'static str {
+    if count == 1 { "s" } else { "" }
+}
+
+/// The message after which a process did nothing more than end by itself.
+fn ended_by_message(scene: &Scene<'_>, life: LifeId, queue: ObjectId) -> Option<EventId> {
+    let does = |verb: &Verb| matches!(verb, Verb::Write { .. } | Verb::Send { .. } | Verb::Store { .. });
+    let (received, _) = scene
+        .trace()
+        .of(life)
+        .filter(|(_, event)| matches!(event.verb, Verb::Receive { object, .. } if object == queue) || does(&event.verb))
+        .last()
+        .filter(|(_, event)| !does(&event.verb))?;
+    (scene.trace().ending(life) == Some(Ending::Exit(0))).then_some(received)
 }

@@ -172,6 +172,11 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Where one of the learner's processes made an object.
+    pub(crate) fn made(&self, made: ObjectId) -> Option<EventId> {
+        self.events().find(|(_, e)| matches!(e.verb, Verb::Create { object } if object == made)).map(|(id, _)| id)
+    }
+
     /// What a process read from an object in all.
     pub(crate) fn read_by(&self, life: LifeId, from: ObjectId) -> Vec<u8> {
         let bytes = self.trace().of(life).filter_map(|(_, event)| match &event.verb {

@@ -2,7 +2,7 @@
 
 use super::steps::Step;
 use super::words::list;
-use super::{Cause, Effect, Scene};
+use super::{Cause, Effect, Scene, repairs};
 use crate::judge::ProblemKind;
 use crate::judge::matching::Mark;
 use crate::model::{CheckKind, Code, Signal, signal_safety};
@@ -60,7 +60,7 @@ fn too_early(scene: &Scene<'_>) -> Option<Cause> {
     if let Some((id, _)) = later {
         cause = cause.label(scene, id, "the handler is installed only here");
     }
-    Some(cause)
+    Some(cause.repair(repairs::held_until_handled(scene, life, signal)))
 }
 
 /// S002: a handler called a function that is not among those of signal-safety(7). That it is
@@ -239,11 +239,17 @@ fn is_wrong(
     signal: Signal,
     group: bool,
 ) -> bool {
+    let role = |(role, lives): (&crate::model::RoleName, &Vec<LifeId>)| {
+        target.filter(|target| lives.contains(target)).map(|_| role.as_str().to_owned())
+    };
+    let role = scene.matching.roles.iter().find_map(role);
+    let names = |rest: &str| rest.split_whitespace().any(|word| Some(word) == role.as_deref());
     let missed = scene.symptoms.iter().any(|symptom| {
         let step = symptom.problem.step.as_deref().map(Step::parse);
         symptom.problem.kind == ProblemKind::Missing
             && step.is_some_and(|step| match step.verb {
-                "signal" => step.rest.ends_with(&signal.to_string()),
+                // One of a family that is asked to be signalled is no stranger, whoever else was not signalled.
+                "signal" => step.rest.ends_with(&signal.to_string()) && !names(step.rest),
                 "take" => step.rest == signal.to_string() && target == Some(sender),
                 _ => false,
             })

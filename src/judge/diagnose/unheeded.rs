@@ -7,7 +7,8 @@
 use super::words::quote;
 use super::{Cause, Effect, Scene};
 use crate::judge::ProblemKind;
-use crate::model::Code;
+use crate::model::fault::{FaultyCall, Mishap};
+use crate::model::{Code, Fault};
 use crate::trace::{Event, EventId, LifeId, ObjectId, ObjectKind, Verb};
 
 pub(super) fn causes(scene: &Scene<'_>) -> Vec<Cause> {
@@ -89,20 +90,24 @@ fn is_stream(scene: &Scene<'_>, object: ObjectId) -> bool {
     matches!(scene.trace().object(object).kind, ObjectKind::Pipe | ObjectKind::Fifo | ObjectKind::Stdin)
 }
 
-/// Whether a process made do with what one read got: it never read on, or made a line of its own of it before it did.
+/// Whether a process made do with what one read got: it never read on, or made a line of its own of it before it did, or
+/// passed on just these bytes in another order, where it is the scenario that had cut the read.
 fn taken_for_all(scene: &Scene<'_>, life: LifeId, at: EventId, object: ObjectId, got: &[u8]) -> bool {
     let mut later = scene.trace().of(life).skip_while(|(id, _)| *id <= at);
     let mut line = got.to_vec();
     line.push(b'\n');
     let line = line.to_ascii_lowercase();
     let makes_a_line = |bytes: &[u8]| bytes.to_ascii_lowercase().windows(line.len()).any(|part| part == line);
+    let cut = |fault: &Fault<_>| fault.call == FaultyCall::Read && fault.becomes == Mishap::AtMost(got.len() as u64);
+    let was_cut = scene.case.scenario.faults.iter().any(cut);
+    let turned = |bytes: &[u8]| was_cut && bytes != got && sorted(bytes) == sorted(got);
     let mut written = Vec::new();
     let on = later.find(|(_, event)| match &event.verb {
         Verb::Read { object: o, .. } | Verb::End { object: o } => *o == object,
         Verb::Failed { call, object: o, .. } => call == "read" && *o == Some(object),
         Verb::Write { object: o, bytes } if *o != object => {
             written.extend_from_slice(&bytes.0);
-            makes_a_line(&written)
+            makes_a_line(&written) || turned(&written)
         }
         _ => false,
     });
@@ -112,6 +117,12 @@ fn taken_for_all(scene: &Scene<'_>, life: LifeId, at: EventId, object: ObjectId,
         // One that is stuck, there or elsewhere, has not made do with it.
         None => !scene.waits().iter().any(|wait| wait.life == life),
     }
+}
+
+fn sorted(bytes: &[u8]) -> Vec<u8> {
+    let mut sorted = bytes.to_vec();
+    sorted.sort_unstable();
+    sorted
 }
 
 /// S003: a call was interrupted, and the process took that for an error, or for the end.

@@ -140,6 +140,26 @@ impl Functions {
         }
     }
 
+    /// Where a function that synchronises begins, and where it may return to without being mistaken for the program.
+    pub(super) fn callable(&mut self, tid: Tid, name: &str) -> Option<(u64, u64)> {
+        let space = self.space_of(tid)?;
+        let named = |site: &space::Site| site.sync.is_some_and(|sync| sync.name == name);
+        let function = space.sites.iter().find(|(_, site)| named(site)).map(|(addr, _)| *addr)?;
+        Some((function, space.program))
+    }
+
+    /// Whether functions return to this place.
+    pub(super) fn returns_to(&mut self, tid: Tid, addr: u64) -> bool {
+        self.space_of(tid).and_then(|space| space.sites.get(&addr)).is_some_and(|site| site.returns)
+    }
+
+    /// The thread is going to be elsewhere; the breakpoint is met again when it comes back.
+    pub(super) fn leave_trap(&mut self, tid: Tid) {
+        if let Some(calls) = self.threads.get_mut(&tid) {
+            calls.trap = None;
+        }
+    }
+
     /// Takes the breakpoint at an instruction away for a step, or puts it there again.
     pub(super) fn lift(&mut self, tid: Tid, addr: u64, lifted: bool) {
         let Some(space) = self.space_of(tid) else { return };
@@ -216,7 +236,7 @@ impl Engine<'_> {
         }
         self.functions.forget(tid);
         let Some(entry) = auxiliary.entry() else { return };
-        let mut space = Space::default();
+        let mut space = Space::of(entry);
         if auxiliary.is_dynamic() {
             space.plant(tid, entry, |_| {});
             space.entry = Some(entry);
@@ -257,6 +277,9 @@ impl Engine<'_> {
         }
         if site.returns {
             self.on_function_return(tid, addr, &registers);
+            if self.give_back_at(tid, Some(addr))? {
+                return Ok(true);
+            }
         }
         let call = self.on_function_entry(tid, site, &registers);
         if call.as_ref().is_some_and(|call| call.decides)

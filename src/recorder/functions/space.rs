@@ -22,7 +22,9 @@ const PAGE: u64 = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Space {
     pub(super) sites: HashMap<u64, Site>,
-    /// The program's entry, until it is reached.
+    /// Where the program begins to run.
+    pub(super) program: u64,
+    /// The same, until it is reached.
     pub(super) entry: Option<u64>,
     /// Where libc and its loader are.
     libc: Vec<(u64, u64)>,
@@ -58,10 +60,16 @@ pub(super) struct Site {
 }
 
 impl Space {
+    /// That of a program which begins to run at `entry`, of which nothing is known yet.
+    pub(super) fn of(entry: u64) -> Self {
+        Self { program: entry, ..Self::default() }
+    }
+
     /// A child's copy.
     pub(super) fn copied(&self) -> Self {
         Self {
             sites: self.sites.clone(),
+            program: self.program,
             entry: self.entry,
             libc: self.libc.clone(),
             own: self.own.clone(),

@@ -77,9 +77,7 @@ impl Session {
 
     /// Where the thread's stack ends, as far as it may use it: memory below is free to write.
     pub(super) fn below_stack(&self, len: u64) -> u64 {
-        /// The red zone (System V ABI, AMD64 supplement, 3.2.2) is the program's; a little more does no harm.
-        const RED_ZONE: u64 = 256;
-        (self.kept.stack() - RED_ZONE - len) & !15
+        self.kept.below_stack(len)
     }
 
     /// Goes on with stops at calls until this stop comes. A call of ours that the filter stops is let through.

@@ -105,6 +105,11 @@ pub(super) enum Stepped {
 }
 
 impl Standing {
+    /// Whether it stands before a call that has not begun.
+    pub(crate) fn is_before_call(&self) -> bool {
+        self.at == At::Entry
+    }
+
     /// Whether it stands before an access: a place where the schedule decides.
     pub(crate) fn is_before_access(&self) -> bool {
         self.access.is_some()

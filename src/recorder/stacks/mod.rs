@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::image::{Image, Place, Section};
 use super::proc;
-use crate::sys::arch::{Frame, Registers};
+use crate::sys::arch::Frame;
 use crate::sys::memory;
 use crate::trace::Site;
 use crate::trace::raw::Tid;
@@ -84,9 +84,8 @@ impl Stacks {
         Self { whose, spaces: HashMap::new(), last: HashMap::new(), cache: CacheNative::new() }
     }
 
-    /// Looks where a thread of a process is that has stopped with these registers.
-    pub(super) fn note(&mut self, tid: Tid, process: Tid, registers: &Registers) {
-        let frame = registers.frame();
+    /// Looks where a thread of a process is that has stopped in this frame.
+    pub(super) fn note(&mut self, tid: Tid, process: Tid, frame: Frame) {
         let site = self.walk(tid, process, frame).or_else(|| {
             // Where libc makes a thread it leaves out how to get back (glibc, clone.S), and nothing is on the stack yet.
             let caller = frame.of_leaf(|addr| memory::read_u64(tid, addr)).filter(|_| frame.behind)?;

@@ -33,6 +33,14 @@ impl Namer {
                 self.objects.word(word);
                 None
             }
+            Call::SemOp { id, ops, .. } => {
+                // Should it never come back, what it lacks has a name.
+                let set = self.of_id(SysvFamily::Sem, *id);
+                for (number, _) in ops {
+                    self.objects.member(set, *number);
+                }
+                None
+            }
             Call::Leave { name } => {
                 self.leaves(thread, name, None);
                 None

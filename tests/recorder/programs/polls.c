@@ -45,6 +45,27 @@ static void what_comes(void) {
     SAME(events_of(ends[0], 0, -1), POLLHUP);
 }
 
+/* Nobody waits: what is there is told at once. */
+static void ready_at_once(void) {
+    int ends[2];
+    must(pipe(ends));
+    for (int i = 0; i < 10; i++) {
+        SAME(events_of(ends[1], POLLOUT, -1), POLLOUT);
+        SAME(events_of(ends[0], POLLIN, 0), 0);
+        must(write(ends[1], bytes, 10));
+        SAME(events_of(ends[0], POLLIN | POLLPRI, 1000), POLLIN);
+        fd_set in, out;
+        FD_ZERO(&in);
+        FD_ZERO(&out);
+        FD_SET(ends[0], &in);
+        FD_SET(ends[1], &in);
+        FD_SET(ends[1], &out);
+        SAME(select(ends[1] + 1, &in, &out, NULL, NULL), 2);
+        SAME(FD_ISSET(ends[1], &in), 0);
+        SAME(read(ends[0], bytes, 100), 10);
+    }
+}
+
 static int goes(void *with) {
     until_all_wait();
     (void)with;
@@ -235,5 +256,5 @@ static void never(void) {
     events_of(ends[0], POLLIN, -1);
 }
 
-RUN(CASE(what_comes), CASE(what_ends), CASE(one_of_several), CASE(by_select), CASE(with_an_end), CASE(interrupted),
+RUN(CASE(ready_at_once), CASE(what_comes), CASE(what_ends), CASE(one_of_several), CASE(by_select), CASE(with_an_end), CASE(interrupted),
     CASE(of_a_fifo), CASE(two_wait), CASE(never))

@@ -155,6 +155,41 @@ static void a_handler_within_a_handler(void) {
     exit(taken);
 }
 
-RUN(CASE(realtime_is_queued), CASE(realtime_kills), CASE(realtime_kills_the_first), CASE(sigsuspend_waits),
+static int ends(void *with) {
+    (void)with;
+    return 0;
+}
+
+static int posts(void *with) {
+    struct sembuf up = {1, 1, 0};
+    pid_t other = child_of(ends, NULL);
+    reap(other);
+    return semop(*(int *)with, &up, 1);
+}
+
+/* A child ends meanwhile: SIGCHLD is ignored, and wakes nobody. */
+static void an_ignored_signal_interrupts_nothing(void) {
+    int set = must(semget(IPC_PRIVATE, 2, 0600));
+    struct sembuf down = {1, -1, 0};
+    child_of(ends, NULL);
+    child_of(posts, &set);
+    must(semop(set, &down, 1));
+    must(semctl(set, 0, IPC_RMID));
+    reap(-1);
+    reap(-1);
+}
+
+/* The same while a handler is there for it. */
+static void a_handled_signal_interrupts(void) {
+    int set = must(semget(IPC_PRIVATE, 1, 0600));
+    struct sembuf down = {0, -1, 0};
+    on(SIGCHLD, SA_RESTART);
+    child_of(ends, NULL);
+    if (semop(set, &down, 1) == 0 || errno != EINTR) exit(1);
+    must(semctl(set, 0, IPC_RMID));
+    reap(-1);
+}
+
+RUN(CASE(an_ignored_signal_interrupts_nothing), CASE(a_handled_signal_interrupts), CASE(realtime_is_queued), CASE(realtime_kills), CASE(realtime_kills_the_first), CASE(sigsuspend_waits),
     CASE(sigwait_in_a_thread), CASE(signalfd_is_read), CASE(read_is_interrupted), CASE(read_is_restarted),
     CASE(a_broken_pipe_kills), CASE(a_group_is_killed), CASE(a_timer_wakes), CASE(a_handler_within_a_handler))

@@ -1,4 +1,4 @@
-//! expect: H001
+//! expect: Q005
 //! One stop message for three workers: it ends one of them, and the others wait for ever.
 
 use std::error::Error;

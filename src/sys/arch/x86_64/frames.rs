@@ -22,6 +22,11 @@ impl Registers {
 }
 
 impl Frame {
+    /// The same frame of one that a function has just returned to: it is behind the call.
+    pub fn after_return(self) -> Self {
+        Self { behind: true, ..self }
+    }
+
     /// The registers of the frame, for who unwinds it.
     pub fn unwind_registers(self) -> framehop::UnwindRegsNative {
         framehop::UnwindRegsNative::new(self.instruction, self.stack, self.base)

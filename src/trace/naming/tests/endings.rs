@@ -155,6 +155,25 @@ fn queues_and_semaphores() {
     );
 }
 
+/// An operation on several semaphores waits for the first that has too little of what it takes, seen before or not.
+#[test]
+fn the_semaphore_that_is_lacking() {
+    let waits = |values: &[(u16, u16)], ops: &[(u16, i16)], lacks: &str| {
+        let mut events = vec![ok(MAIN, Call::SemGet { key: 7, count: 3, create: true }, 2)];
+        if !values.is_empty() {
+            events.push(ok(MAIN, Call::SemSet { id: 2, values: values.to_vec() }, 0));
+        }
+        events.push(enter(MAIN, Call::SemOp { id: 2, ops: ops.to_vec(), undo: Vec::new() }));
+        let end = print_end(&trace_with(events, RawEnd::Blocked));
+        same(&end, &format!("deadlock\nmain acquire {lacks}"));
+    };
+    waits(&[], &[(2, -1)], "0x7[2]");
+    waits(&[(0, 1), (1, 0)], &[(0, -1), (1, -1)], "0x7[1]");
+    waits(&[(0, 1), (1, 1)], &[(0, -2), (1, -1)], "0x7[0]");
+    waits(&[(0, 4), (1, 4)], &[(0, -4), (2, 1), (1, -5)], "0x7[1]");
+    waits(&[(0, 1)], &[(0, -1), (2, -1)], "0x7[2]");
+}
+
 #[test]
 fn a_limit_names_its_life() {
     let end = RawEnd::Limit { limit: "cpu".into(), figure: "2000 ms".into(), tid: Some(20), site: None };

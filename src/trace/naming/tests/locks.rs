@@ -282,3 +282,30 @@ fn a_word_inside_is_the_object() {
         ),
     );
 }
+
+/// A semaphore that is not for several processes sleeps on a word that the kernel takes for private: the function says
+/// what is waited for, until it is over.
+#[test]
+fn a_private_word_is_the_object_of_its_function() {
+    let futex = || Call::Futex { waits: true, addr: 0x7008, private: true, shared: None };
+    check_blocked(
+        shared([
+            init(MAIN, Semaphore, 8, 0),
+            sync(20, Semaphore, 8, Wait),
+            enter(20, futex()),
+            sync(21, Semaphore, 8, Wait),
+            sync(21, Semaphore, 8, Failed { errno: 4 }),
+            enter(21, futex()),
+        ]),
+        &format!(
+            "{}{}",
+            PRELUDE.trim_end(),
+            r#"
+        4 main init main.mapping1+8 0 shared
+        deadlock
+        main.1 acquire main.mapping1+8
+        main.2 futex main.2.futex1
+        "#,
+        ),
+    );
+}
