@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
-use nix::unistd::pipe2;
+use nix::unistd::{UnlinkatFlags, pipe2, unlinkat};
 
 use super::bare::{Bare, Leftover};
 use super::cgroup::Group;
@@ -135,6 +136,8 @@ pub(super) struct Init {
     pidfd: OwnedFd,
     /// Init ends when the last copy of this is closed.
     lifeline: Option<OwnedFd>,
+    /// The folder of its world's POSIX queues.
+    queues: Option<Dir>,
     ended: bool,
 }
 
@@ -192,7 +195,11 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
                 let place = usize::try_from(index).ok().and_then(|index| standing.get_mut(index));
                 *place.ok_or(SandboxError::Lost)? = Some((outer, inner));
             }
-            Received::Message(Message::Ready, _) => ready = true,
+            Received::Message(Message::Ready, _) => {
+                ready = true;
+                // Where there is none the next run has less room, sometimes: no reason not to make this one.
+                launch.init.queues = launch.messages.passed().and_then(|folder| Dir::from_fd(folder).ok());
+            }
             Received::Message(Message::Failed(failure), _) => return Err(failure.into()),
             Received::Message(Message::Ended { .. }, _) => return Err(SandboxError::Lost),
             Received::Nothing => return Err(SandboxError::Late(PATIENCE)),
@@ -241,9 +248,8 @@ impl Launch {
         self.group.as_ref().is_some_and(Group::ran_out)
     }
 
-    /// Ends every process of the box and waits until they are gone; where that does not take all that they have made
-    /// with it, what is told to be left over is removed.
-    ///    ///
+    /// Ends every process of the box and waits until they are gone.
+    ///
     /// Reaps every child and tracee of the calling thread that ends meanwhile: a worker has no others.
     ///
     /// # Errors
@@ -275,7 +281,20 @@ pub(super) struct Outside {
 
 impl Init {
     pub(super) fn new(pid: i32, pidfd: OwnedFd, lifeline: OwnedFd, holds_all: bool) -> Self {
-        Self { pid, holds_all, pidfd, lifeline: Some(lifeline), ended: false }
+        Self { pid, holds_all, pidfd, lifeline: Some(lifeline), queues: None, ended: false }
+    }
+
+    /// Removes what is in /dev/mqueue of the box, which nobody has open any more.
+    ///
+    /// The kernel takes an IPC namespace down in the background, some time after its last process, and until then counts
+    /// its queues against the user (RLIMIT_MSGQUEUE in getrlimit(2), ipc/namespace.c): the next run would be refused its
+    /// own.
+    fn remove_queues(&mut self) {
+        let Some(mut queues) = self.queues.take() else { return };
+        let names: Vec<_> = queues.iter().flatten().map(|entry| entry.file_name().to_owned()).collect();
+        for name in names.iter().filter(|name| !matches!(name.to_bytes(), b"." | b"..")) {
+            let _gone = unlinkat(&queues, name.as_c_str(), UnlinkatFlags::NoRemoveDir);
+        }
     }
 
     /// Kills pid 1, and with it all of its namespace (pid_namespaces(7)); waits for the last of them.
@@ -301,6 +320,7 @@ impl Init {
             }
             // Without a namespace of its own what is left falls to this process, which has no other children.
             if self.ended && (self.holds_all || !kill_children()) {
+                self.remove_queues();
                 return Ok(());
             }
             if Instant::now() >= deadline {

@@ -75,7 +75,7 @@ pub(super) fn init(spec: Spec, outside: Outside, sender: Sender, lifeline: Owned
             sender.send(&Message::Failed(failure));
             return 1;
         }
-        let status = sleep(sender, &lifeline);
+        let status = sleep(sender, &lifeline, holds_all);
         // In a pid namespace the kernel does this. Those who are killed may have had children.
         while !holds_all && kill_children() {
             let _ended = nix::sched::sched_yield();
@@ -132,16 +132,20 @@ fn stand_in(bare: &Bare, entered: &Entered) -> Result<(), Failure> {
 }
 
 /// The rest of init's life.
-fn sleep(sender: Sender, lifeline: &OwnedFd) -> u8 {
+fn sleep(sender: Sender, lifeline: &OwnedFd, holds_all: bool) -> u8 {
     // A write end of the program's input, or its output's, must not stay open here.
     if let Err(errno) = close_all_but(&[sender.0.as_fd(), lifeline.as_fd()]) {
         sender.send(&Message::Failed(Failure::at(Step::Close)(errno)));
         return 1;
     }
+    let queues = holds_all.then(|| File::open("/dev/mqueue").ok()).flatten();
     // Nobody looks into it, not even who has the same user: it is the grader's copy (prctl(2), PR_SET_DUMPABLE).
     let _as_before = prctl::set_dumpable(false);
-    sender.send(&Message::Ready);
-    drop(sender);
+    match &queues {
+        Some(queues) => sender.send_with(&Message::Ready, queues.as_fd()),
+        None => sender.send(&Message::Ready),
+    }
+    drop((sender, queues));
     // The end comes when the worker closes its end, or dies.
     let _end = nix::unistd::read(lifeline, &mut [0]);
     0

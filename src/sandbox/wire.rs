@@ -1,17 +1,19 @@
 //! Messages from init and the roots to the worker: one packet each, small enough to go in one piece.
 
-use std::io::IoSliceMut;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::cell::RefCell;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recvmsg, send, setsockopt,
-    socketpair, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recvmsg, send,
+    sendmsg, setsockopt, socketpair, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::error::Step;
+use crate::sys::descriptor;
 
 /// What init and the roots have to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,11 +105,23 @@ impl Sender {
     pub(super) fn send(&self, message: &Message) {
         let _unheard = send(self.0.as_raw_fd(), &message.encode(), MsgFlags::MSG_NOSIGNAL);
     }
+
+    /// Sends a message, and a copy of a descriptor beside it (SCM_RIGHTS in unix(7)).
+    pub(super) fn send_with(&self, message: &Message, beside: BorrowedFd<'_>) {
+        let descriptors = [beside.as_raw_fd()];
+        let beside = [ControlMessage::ScmRights(&descriptors)];
+        let (bytes, end) = (message.encode(), self.0.as_raw_fd());
+        let _unheard = sendmsg::<()>(end, &[IoSlice::new(&bytes)], &beside, MsgFlags::MSG_NOSIGNAL, None);
+    }
 }
 
 /// The worker's end.
 #[derive(Debug)]
-pub(super) struct Receiver(OwnedFd);
+pub(super) struct Receiver {
+    end: OwnedFd,
+    /// What the last message that had a descriptor beside it had.
+    passed: RefCell<Option<OwnedFd>>,
+}
 
 /// What [`Receiver::receive`] got.
 #[derive(Debug, PartialEq, Eq)]
@@ -128,7 +142,7 @@ pub(super) fn channel(patience: Duration) -> nix::Result<(Sender, Receiver)> {
     // The kernel then puts the sender's ids beside each message, in the receiver's own pid namespace (unix(7)).
     setsockopt(&receiver, sockopt::PassCred, &true)?;
     setsockopt(&receiver, sockopt::ReceiveTimeout, &TimeVal::milliseconds(patience.as_millis() as i64))?;
-    Ok((Sender(sender), Receiver(receiver)))
+    Ok((Sender(sender), Receiver { end: receiver, passed: RefCell::new(None) }))
 }
 
 impl Receiver {
@@ -142,23 +156,33 @@ impl Receiver {
         self.take(MsgFlags::MSG_DONTWAIT)
     }
 
+    /// The descriptor that came beside a message, once.
+    pub(super) fn passed(&self) -> Option<OwnedFd> {
+        self.passed.take()
+    }
+
     fn take(&self, flags: MsgFlags) -> nix::Result<Received> {
         let mut bytes = [0; ROOM];
-        let mut control = nix::cmsg_space!(UnixCredentials);
+        let mut control = nix::cmsg_space!(UnixCredentials, [RawFd; 1]);
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
         let got = loop {
-            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            match recvmsg::<()>(self.end.as_raw_fd(), &mut parts, Some(&mut control), flags) {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Ok(Received::Nothing),
                 Err(errno) => return Err(errno),
                 Ok(got) => break got,
             }
         };
-        let sender = got.cmsgs()?.find_map(|message| match message {
-            ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
-            _ => None,
-        });
+        let mut sender = None;
+        for message in got.cmsgs()? {
+            match message {
+                ControlMessageOwned::ScmCredentials(credentials) => sender = Some(credentials.pid()),
+                other => {
+                    self.passed.replace(descriptor::passed(other).pop());
+                }
+            }
+        }
         let length = got.bytes;
         if length == 0 {
             return Ok(Received::End);
@@ -170,6 +194,8 @@ impl Receiver {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd;
+
     use super::*;
 
     #[test]
@@ -183,7 +209,13 @@ mod tests {
         for message in sent {
             assert_eq!(receiver.receive(), Ok(Received::Message(message, std::process::id() as i32)));
         }
-        drop(sender);
+        assert!(receiver.passed().is_none());
+        sender.send_with(&Message::Ready, sender.0.as_fd());
+        assert_eq!(receiver.receive(), Ok(Received::Message(Message::Ready, std::process::id() as i32)));
+        let passed = receiver.passed().expect("a copy");
+        let same = |fd: BorrowedFd<'_>| nix::sys::stat::fstat(fd).expect("a socket").st_ino;
+        assert_eq!(same(passed.as_fd()), same(sender.0.as_fd()));
+        drop((sender, passed));
         assert_eq!(receiver.receive(), Ok(Received::End));
     }
 }

@@ -1,9 +1,19 @@
-//! Descriptors of other processes, by way of a copy of our own (pidfd_getfd(2)).
+//! Descriptors of other processes, by way of a copy of our own (pidfd_getfd(2), unix(7)).
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::ControlMessageOwned;
+
+/// The descriptors that came beside a message (SCM_RIGHTS in unix(7)); none where it is about something else.
+///
+/// `message` is one that recvmsg(2) has just filled in, and nobody else has taken its descriptors.
+pub fn passed(message: ControlMessageOwned) -> Vec<OwnedFd> {
+    let ControlMessageOwned::ScmRights(numbers) = message else { return Vec::new() };
+    // SAFETY: the kernel made these descriptors for us when the message was received; the caller took no others.
+    numbers.into_iter().map(|number| unsafe { OwnedFd::from_raw_fd(number) }).collect()
+}
 
 /// A copy of a process's descriptor, close-on-exec. Whoever may trace the process may have one.
 ///
