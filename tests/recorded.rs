@@ -126,14 +126,17 @@ fn cause(report: &Value) -> Option<String> {
     Some(first["code"].as_str().unwrap().to_owned())
 }
 
-/// Without the place of an endless loop, which is where it was when its processor time was up.
+/// Without the places of an endless loop: where it was when its processor time was up, and where it was when a signal
+/// came to it, which others could send when its turn was up.
 fn comparable(text: &str) -> String {
-    let (before, end) = text.trim_end().rsplit_once('\n').unwrap();
-    let mut end: Value = serde_json::from_str(end).unwrap();
+    let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let end = lines.last_mut().unwrap();
     if end["end"]["limit"] == "cpu" {
         end["end"]["site"] = Value::Null;
+        let taken = lines.iter_mut().map(|line| &mut line["event"]).filter(|event| event["verb"] == "take");
+        taken.for_each(|event| event["site"] = Value::Null);
     }
-    format!("{before}\n{end}\n")
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[track_caller]
