@@ -6,6 +6,7 @@
 mod checks;
 mod document;
 mod exercise;
+mod facts;
 mod faults;
 mod file;
 mod limits;

@@ -20,7 +20,7 @@
 //!        | "received" TEXT
 //!        | "some" "child" "received" TEXT             a process of the program's other than itself; from then on `it`
 //!        | "it" "exited"
-//!        | "children" N                               at least so many of these are alive
+//!        | "children" N [ "wait" "in" CALL [ OBJECT ] ]  at least so many of these are alive, or wait there
 //! ```
 //! `die` kills the peer where it stands: after a `when`, at a named event.
 //!
@@ -28,9 +28,10 @@
 //! argument. `#` begins a comment. What a step uses must be open, and open the right way.
 
 use super::document::{Mistake, Scope, instead};
+use super::facts::nobody;
 use super::place::Placed;
 use super::words::{self, Word};
-use crate::model::peer::{Access, Action, Fact, Scalar, Target};
+use crate::model::peer::{Access, Action, Scalar, Target};
 use crate::model::{Signal, Template};
 
 /// A step that has been read, with its place in the file.
@@ -47,10 +48,6 @@ pub(super) struct Read {
 /// The words that begin a step.
 const VERBS: [&str; 12] =
     ["when", "open", "write", "read", "close", "expect", "store", "send", "receive", "signal", "exit", "die"];
-
-/// The calls that a program can wait in, by their plain names.
-const CALLS: [&str; 12] =
-    ["read", "write", "open", "wait", "receive", "send", "acquire", "pause", "sigsuspend", "sigwait", "poll", "futex"];
 
 /// The name that a peer writes to for the program's standard input.
 const STDIN: &str = "main.stdin";
@@ -84,30 +81,30 @@ enum What {
 }
 
 /// What is open so far.
-struct State<'s> {
+pub(super) struct State<'s> {
     scope: &'s Scope,
     stdin: bool,
     open: Vec<(Template, What, Access)>,
     /// The peer has ended.
     over: bool,
     /// A fact before has singled a process out.
-    it: bool,
+    pub(super) it: bool,
 }
 
 /// The words of a line that have not been read yet.
-struct Rest<'w> {
-    words: &'w [Word],
+pub(super) struct Rest<'w> {
+    pub(super) words: &'w [Word],
     /// Where the line ends.
     end: std::ops::Range<usize>,
 }
 
 impl<'w> Rest<'w> {
-    fn peek(&self) -> Option<&'w str> {
+    pub(super) fn peek(&self) -> Option<&'w str> {
         self.words.first().and_then(Word::bare)
     }
 
     /// Takes the bare word, if it is the next one.
-    fn takes(&mut self, word: &str) -> bool {
+    pub(super) fn takes(&mut self, word: &str) -> bool {
         let is = self.peek() == Some(word);
         if is {
             self.words = &self.words[1..];
@@ -115,7 +112,7 @@ impl<'w> Rest<'w> {
         is
     }
 
-    fn next(&mut self, expected: &str) -> Result<&'w Word, Mistake> {
+    pub(super) fn next(&mut self, expected: &str) -> Result<&'w Word, Mistake> {
         let (first, rest) =
             self.words.split_first().ok_or_else(|| self.mistake("the step ends too early", expected))?;
         self.words = rest;
@@ -123,12 +120,12 @@ impl<'w> Rest<'w> {
     }
 
     /// A mistake at the next word, or at the end of the line.
-    fn mistake(&self, message: impl Into<String>, expected: &str) -> Mistake {
+    pub(super) fn mistake(&self, message: impl Into<String>, expected: &str) -> Mistake {
         let range = self.words.first().map_or(self.end.clone(), |word| word.text.whole());
         Mistake::new(range, message, format!("expected: {expected}"))
     }
 
-    fn unexpected(&self, expected: &str) -> Mistake {
+    pub(super) fn unexpected(&self, expected: &str) -> Mistake {
         match self.words.first() {
             Some(word) => self.mistake(format!("`{}` is not understood here", word.text.text()), expected),
             None => self.mistake("the step ends too early", expected),
@@ -222,84 +219,6 @@ impl State<'_> {
                 Action::Die
             }
         })
-    }
-
-    fn when(&mut self, rest: &mut Rest<'_>) -> Result<Action, Mistake> {
-        let mut facts = vec![self.fact(rest)?];
-        loop {
-            if rest.takes("and") {
-                facts.push(self.fact(rest)?);
-            } else if rest.takes("or") {
-                return match rest.takes("idle") {
-                    true => Ok(Action::When { facts, or_idle: true }),
-                    false => Err(rest.unexpected("or idle (facts are joined by `and`)")),
-                };
-            } else if rest.words.is_empty() {
-                return Ok(Action::When { facts, or_idle: false });
-            } else {
-                return Err(rest.unexpected("and FACT, or idle, or the end of the line"));
-            }
-        }
-    }
-
-    fn fact(&mut self, rest: &mut Rest<'_>) -> Result<Fact, Mistake> {
-        const FACTS: &str = "exists NAME, main ready SIGNAL, main waits in CALL, main exited, received \"TEXT\", some \
-                             child received \"TEXT\", or children N";
-        if rest.takes("exists") {
-            let name = "exists NAME, exists shm \"/n\", or exists queue \"/n\"";
-            return Ok(match rest.peek() {
-                Some("shm") if rest.takes("shm") => Fact::ShmExists(self.object(rest)?),
-                Some("queue") if rest.takes("queue") => Fact::QueueExists(self.object(rest)?),
-                _ => Fact::Exists(self.template(rest.next(name)?)?),
-            });
-        }
-        if rest.takes("received") {
-            return Ok(Fact::Received(self.text(rest)?));
-        }
-        if rest.takes("some") {
-            if !(rest.takes("child") && rest.takes("received")) {
-                return Err(rest.unexpected("some child received \"TEXT\""));
-            }
-            self.it = true;
-            return Ok(Fact::SomeChildReceived(self.text(rest)?));
-        }
-        if rest.peek() == Some("it") {
-            if !self.it {
-                return Err(nobody(rest));
-            }
-            return match rest.takes("it") && rest.takes("exited") {
-                true => Ok(Fact::ItExited),
-                false => Err(rest.unexpected("it exited")),
-            };
-        }
-        if rest.takes("children") {
-            let word = rest.next("children N")?;
-            let count = self.template(word)?;
-            check_number(&word.text, &count, Scalar::U32)?;
-            return Ok(Fact::Children(count));
-        }
-        if !rest.takes("main") {
-            return Err(rest.unexpected(FACTS));
-        }
-        if rest.takes("exited") {
-            return Ok(Fact::MainExited);
-        }
-        if rest.takes("ready") {
-            return Ok(Fact::Ready(self.signal(rest)?));
-        }
-        if !(rest.takes("waits") && rest.takes("in")) {
-            return Err(rest.unexpected("main ready SIGNAL, main waits in CALL, or main exited"));
-        }
-        let word = rest.next("the CALL that it waits in")?;
-        let Some(call) = word.bare().filter(|call| CALLS.contains(call)) else {
-            let message = format!("no call is called `{}` here", word.text.text());
-            return Err(Mistake::new(word.text.whole(), message, instead(word.text.text(), CALLS)));
-        };
-        let object = match rest.words.first() {
-            Some(word) if !matches!(word.bare(), Some("and" | "or")) => Some(self.template(rest.next("an object")?)?),
-            _ => None,
-        };
-        Ok(Fact::WaitsIn { call: call.to_owned(), object })
     }
 
     fn open(&mut self, rest: &mut Rest<'_>) -> Result<Action, Mistake> {
@@ -427,14 +346,14 @@ impl State<'_> {
         Ok(Some(priority))
     }
 
-    fn signal(&self, rest: &mut Rest<'_>) -> Result<Template, Mistake> {
+    pub(super) fn signal(&self, rest: &mut Rest<'_>) -> Result<Template, Mistake> {
         let word = rest.next("a SIGNAL: INT, TERM, USR1 …")?;
         let signal = self.template(word)?;
         check_signal(&word.text, &signal)?;
         Ok(signal)
     }
 
-    fn text(&self, rest: &mut Rest<'_>) -> Result<Template, Mistake> {
+    pub(super) fn text(&self, rest: &mut Rest<'_>) -> Result<Template, Mistake> {
         match rest.words.first() {
             Some(word) if word.quoted => self.template(rest.next("\"TEXT\"")?),
             _ => Err(rest.unexpected("\"TEXT\" in quotes")),
@@ -442,20 +361,15 @@ impl State<'_> {
     }
 
     /// The name of a POSIX object: a slash and no other (shm_overview(7), mq_overview(7)).
-    fn object(&self, rest: &mut Rest<'_>) -> Result<Template, Mistake> {
+    pub(super) fn object(&self, rest: &mut Rest<'_>) -> Result<Template, Mistake> {
         let word = rest.next("the object's name: \"/name\"")?;
         check_posix_name(&word.text)?;
         self.template(word)
     }
 
-    fn template(&self, word: &Word) -> Result<Template, Mistake> {
+    pub(super) fn template(&self, word: &Word) -> Result<Template, Mistake> {
         self.scope.template(&word.text)
     }
-}
-
-/// No fact has singled a process out.
-fn nobody(rest: &Rest<'_>) -> Mistake {
-    rest.mistake("nobody is `it` here", "when some child received \"TEXT\", before this")
 }
 
 /// No such type.

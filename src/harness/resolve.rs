@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::peer::{Access, Action, Fact, Scalar, Step, Target};
+use crate::model::peer::{Access, Action, Fact, Scalar, Step, Target, Waiting};
 use crate::model::{PeerName, PeerSpec, Signal, Template, Values};
 use crate::trace::Bytes;
 
@@ -132,23 +132,33 @@ pub enum ResolvedFact {
     QueueExists(String),
     /// The program handles or masks this signal.
     Ready(Signal),
-    /// A thread of the program sleeps in this call, on this object where one is named.
-    WaitsIn {
-        /// The call's plain name.
-        call: String,
-        /// The object's name.
-        object: Option<String>,
-    },
+    /// A thread of the program sleeps there.
+    WaitsIn(ResolvedWaiting),
     /// The peer itself has read or received this.
     Received(Bytes),
     /// A process of the program's, another than itself, has read or received this; a step after it may mean it.
     SomeChildReceived(Bytes),
     /// The process that a fact before has meant has ended.
     ItExited,
-    /// At least so many processes of the program's are alive, besides itself.
-    Children(u32),
+    /// At least so many processes of the program's are alive, besides itself; where a call is named, of those that sleep
+    /// there.
+    Children {
+        /// How many.
+        count: u32,
+        /// Where they sleep.
+        waiting: Option<ResolvedWaiting>,
+    },
     /// The program has ended.
     MainExited,
+}
+
+/// [`Waiting`] with its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedWaiting {
+    /// The call's plain name.
+    pub call: String,
+    /// The object's name.
+    pub object: Option<String>,
 }
 
 /// The name by which steps mean the program's standard input.
@@ -263,16 +273,21 @@ impl Resolver<'_> {
             Fact::ShmExists(name) => ResolvedFact::ShmExists(self.text(name)?),
             Fact::QueueExists(name) => ResolvedFact::QueueExists(self.text(name)?),
             Fact::Ready(signal) => ResolvedFact::Ready(self.signal(signal)?),
-            Fact::WaitsIn { call, object } => ResolvedFact::WaitsIn {
-                call: call.clone(),
-                object: object.as_ref().map(|object| self.text(object)).transpose()?,
-            },
+            Fact::WaitsIn(waiting) => ResolvedFact::WaitsIn(self.waiting(waiting)?),
             Fact::Received(text) => ResolvedFact::Received(self.bytes(text)?),
             Fact::SomeChildReceived(text) => ResolvedFact::SomeChildReceived(self.bytes(text)?),
             Fact::ItExited => ResolvedFact::ItExited,
-            Fact::Children(count) => ResolvedFact::Children(self.count(count)?),
+            Fact::Children { count, waiting } => ResolvedFact::Children {
+                count: self.count(count)?,
+                waiting: waiting.as_ref().map(|waiting| self.waiting(waiting)).transpose()?,
+            },
             Fact::MainExited => ResolvedFact::MainExited,
         })
+    }
+
+    fn waiting(&self, waiting: &Waiting) -> Resolved<ResolvedWaiting> {
+        let object = waiting.object.as_ref().map(|object| self.text(object)).transpose()?;
+        Ok(ResolvedWaiting { call: waiting.call.clone(), object })
     }
 
     fn bytes(&self, template: &Template) -> Resolved<Bytes> {
@@ -364,7 +379,10 @@ mod tests {
             (number("{word}"), Unresolved::Number("kettle".into())),
             (number("{n}"), Unresolved::Size(300, "u8")),
             (Action::Signal { target: Target::Main, signal: template("{word}") }, Unresolved::Signal("kettle".into())),
-            (Action::When { facts: vec![Fact::Children(template("-1"))], or_idle: false }, Unresolved::Count(-1)),
+            (
+                Action::When { facts: vec![Fact::Children { count: template("-1"), waiting: None }], or_idle: false },
+                Unresolved::Count(-1),
+            ),
             (
                 Action::Send { queue: template("/q"), text: template(""), priority: template("32768") },
                 Unresolved::Priority(32_768),

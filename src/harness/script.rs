@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::resolve::{ResolvedFact, ResolvedPeer, ResolvedStep};
+use super::resolve::{ResolvedFact, ResolvedPeer, ResolvedStep, ResolvedWaiting};
 use crate::recorder::Script;
 use crate::trace::Trace;
 use crate::trace::naming::{NameKind, Namer};
@@ -39,11 +39,16 @@ impl<'a> FactScript<'a> {
             ResolvedFact::ShmExists(name) => namer.exists(NameKind::Shm, name),
             ResolvedFact::QueueExists(name) => namer.exists(NameKind::Queue, name),
             ResolvedFact::Ready(signal) => namer.ready(namer.program()?, *signal),
-            ResolvedFact::WaitsIn { call, object } => namer.waits_in(namer.program()?, call, object.as_deref()),
+            ResolvedFact::WaitsIn(ResolvedWaiting { call, object }) => {
+                namer.waits_in(namer.program()?, call, object.as_deref())
+            }
             ResolvedFact::Received(text) => namer.received(peer, &text.0),
             ResolvedFact::SomeChildReceived(text) => namer.some_child_received(&text.0).map(|(_, raw)| raw),
             ResolvedFact::ItExited => namer.exited_inner(*self.it.get(&peer)?),
-            ResolvedFact::Children(count) => namer.children(*count as usize),
+            ResolvedFact::Children { count, waiting: None } => namer.children(*count as usize),
+            ResolvedFact::Children { count, waiting: Some(ResolvedWaiting { call, object }) } => {
+                namer.children_wait_in(*count as usize, call, object.as_deref())
+            }
             ResolvedFact::MainExited => namer.exited(namer.program()?),
         }
     }

@@ -132,12 +132,7 @@ pub enum Fact {
     /// `main ready SIGNAL`: its disposition is a handler, or every thread masks it.
     Ready(Template),
     /// `main waits in CALL [OBJECT]`.
-    WaitsIn {
-        /// The call, by its plain name: read, write, open, wait, receive, send, pause.
-        call: String,
-        /// On this path, object or stream (`stdin`).
-        object: Option<Template>,
-    },
+    WaitsIn(Waiting),
     /// `received "TEXT"`: this peer has read or received the text.
     Received(Template),
     /// `some child received "TEXT"`: a process of the program's, another than itself, has read or received the text; `it`
@@ -145,10 +140,24 @@ pub enum Fact {
     SomeChildReceived(Template),
     /// `it exited`: the process that a fact before has singled out has ended.
     ItExited,
-    /// `children N`: at least so many processes of the program's are alive, besides itself.
-    Children(Template),
+    /// `children N [wait in CALL [OBJECT]]`: at least so many processes of the program's are alive, besides itself.
+    Children {
+        /// How many.
+        count: Template,
+        /// Only those that wait there.
+        waiting: Option<Waiting>,
+    },
     /// `main exited`.
     MainExited,
+}
+
+/// A call that somebody sleeps in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The call, by its plain name: read, write, open, wait, receive, send, pause.
+    pub call: String,
+    /// On this path, object or stream (`stdin`).
+    pub object: Option<Template>,
 }
 
 /// Whom a peer's signal is for.

@@ -438,6 +438,20 @@ fn mistakes_in_steps() {
         "expected: a number that fits, or a drawn value: {n}",
     );
     wrong(
+        "main ready TERM",
+        "children 2 wait for",
+        "for",
+        "`for` is not understood here",
+        "expected: children N wait in CALL",
+    );
+    wrong(
+        "main ready TERM",
+        "children 2 wait in recieve",
+        "recieve",
+        "no call is called `recieve` here",
+        "did you mean `receive`?",
+    );
+    wrong(
         "signal main TERM",
         "signal main TERM now",
         "now",

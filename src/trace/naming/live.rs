@@ -48,7 +48,10 @@ impl Namer {
     /// Whether some thread of the process sleeps in that call; call names as in
     /// [`Wait::call`](crate::trace::Wait::call), the object by its name.
     pub fn waits_in(&self, process: Tid, call: &str, object: Option<&str>) -> Option<u32> {
-        let life = self.process_of(process)?;
+        self.sleeps_in(self.process_of(process)?, call, object)
+    }
+
+    fn sleeps_in(&self, life: LifeId, call: &str, object: Option<&str>) -> Option<u32> {
         self.processes[life.index()].threads.iter().find_map(|thread| {
             let entered = self.threads[thread.index()].entered.as_ref()?;
             let waits = self.waiting_in(*thread, &entered.call);
@@ -84,9 +87,13 @@ impl Namer {
     /// Whether at least so many processes of the program's are alive, besides itself: the raw event that made the last
     /// of them.
     pub fn children(&self, count: usize) -> Option<u32> {
-        let mut since: Vec<u32> = self.living_children().map(|life| self.processes[life.index()].since).collect();
-        since.sort_unstable();
-        count.checked_sub(1).map_or(Some(0), |last| since.get(last).copied())
+        at_least(count, self.living_children().map(|life| self.processes[life.index()].since))
+    }
+
+    /// Whether so many of these sleep in that call, as in [`waits_in`](Self::waits_in): the raw event by which the last of
+    /// them did.
+    pub fn children_wait_in(&self, count: usize, call: &str, object: Option<&str>) -> Option<u32> {
+        at_least(count, self.living_children().filter_map(|life| self.sleeps_in(life, call, object)))
     }
 
     fn living_children(&self) -> impl Iterator<Item = LifeId> {
@@ -158,4 +165,11 @@ impl Namer {
         let creator = creator.map_or("outside", |creator| self.lives[creator.index()].name.as_str());
         format!("{creator}.{word}{number}")
     }
+}
+
+/// The raw event with which there were so many, of those that each brought one.
+fn at_least(count: usize, raw: impl Iterator<Item = u32>) -> Option<u32> {
+    let mut raw: Vec<u32> = raw.collect();
+    raw.sort_unstable();
+    count.checked_sub(1).map_or(Some(0), |last| raw.get(last).copied())
 }
