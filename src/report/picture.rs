@@ -13,6 +13,8 @@ use crate::judge::matching::{LaneStep, Mark};
 const ROWS: usize = 18;
 /// How many rows are kept before the first divergence.
 const BEFORE: usize = 12;
+/// Rounds of more rows than this are not recognised.
+const LONGEST_ROUND: usize = 6;
 /// Spaces before the first column.
 const INDENT: usize = 3;
 /// What an arrow needs at least: `  ->  `.
@@ -45,19 +47,86 @@ fn window(rows: &[LaneStep]) -> (Vec<LaneStep>, usize, usize) {
         let linked = |index: usize| rows[index].from.is_some() || led_to.contains(&index);
         kept.retain(|index| rows[*index].mark != Mark::Free || linked(*index));
     }
+    let mut kept = if kept.len() > ROWS { fold(rows, &kept) } else { kept.into_iter().map(Kept::Row).collect() };
     let (mut before, mut after) = (0, 0);
     if kept.len() > ROWS {
-        let bad = |index: &usize| !matches!(rows[*index].mark, Mark::Expected | Mark::Free);
+        let bad = |kept: &Kept| matches!(kept, Kept::Row(index) if !is_fine(&rows[*index]));
         let first = kept.iter().position(bad).unwrap_or(0);
-        before = first.saturating_sub(BEFORE).min(kept.len() - ROWS);
-        after = kept.len() - before - ROWS;
-        kept = kept[before..before + ROWS].to_vec();
+        let start = first.saturating_sub(BEFORE).min(kept.len() - ROWS);
+        let steps = |kept: &[Kept]| kept.iter().map(Kept::steps).sum();
+        (before, after) = (steps(&kept[..start]), steps(&kept[start + ROWS..]));
+        kept = kept[start..start + ROWS].to_vec();
     }
-    let row = |index: &usize| {
-        let from = rows[*index].from.and_then(|from| kept.iter().position(|other| *other == from));
-        LaneStep { from, ..rows[*index].clone() }
+    let row = |one: &Kept| match one {
+        Kept::Row(index) => {
+            let place = |from| kept.iter().position(|other| *other == Kept::Row(from));
+            LaneStep { from: rows[*index].from.and_then(place), ..rows[*index].clone() }
+        }
+        Kept::Alike { first, rounds, period } => {
+            let (lane, what) = (rows[*first].lane.clone(), if *period == 1 { "" } else { " rounds" });
+            LaneStep { lane, text: format!("({rounds} more{what} like this)"), from: None, mark: Mark::Free }
+        }
     };
     (kept.iter().map(row).collect(), before, after)
+}
+
+fn is_fine(row: &LaneStep) -> bool {
+    matches!(row.mark, Mark::Expected | Mark::Free)
+}
+
+/// What is shown of a run that is too long to be shown whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kept {
+    /// A row, by its index.
+    Row(usize),
+    /// In place of rounds that are like the one before them, each of so many rows.
+    Alike { first: usize, rounds: usize, period: usize },
+}
+
+impl Kept {
+    /// How many rows it stands for.
+    fn steps(&self) -> usize {
+        match self {
+            Self::Row(_) => 1,
+            Self::Alike { rounds, period, .. } => rounds * period,
+        }
+    }
+}
+
+/// Rounds that differ in their data alone: the first and the last of many remain.
+fn fold(rows: &[LaneStep], kept: &[usize]) -> Vec<Kept> {
+    // What of a row is the same in each round: all but its data, which stand in quotes.
+    let likeness = |index: usize| {
+        let row = &rows[index];
+        is_fine(row).then(|| (&row.lane, row.text.split('"').next(), row.text.contains('"'), row.mark))
+    };
+    let alike = |a: usize, b: usize| likeness(kept[a]).is_some_and(|of_a| Some(of_a) == likeness(kept[b]));
+    let mut folded = Vec::new();
+    let mut at = 0;
+    while at < kept.len() {
+        let rounds = |period: usize| {
+            let same = (at + period..kept.len()).take_while(|next| alike(next - period, *next)).count();
+            same / period + 1
+        };
+        let best = (1..=LONGEST_ROUND).map(|period| (rounds(period), period)).max_by_key(|(rounds, period)| {
+            // Of rounds that are rounds of shorter ones the shorter ones are meant.
+            (rounds.saturating_sub(3) * period, std::cmp::Reverse(*period))
+        });
+        match best {
+            Some((rounds @ 4.., period)) => {
+                folded.extend(kept[at..at + period].iter().copied().map(Kept::Row));
+                folded.push(Kept::Alike { first: kept[at], rounds: rounds - 2, period });
+                at += (rounds - 1) * period;
+                folded.extend(kept[at..at + period].iter().copied().map(Kept::Row));
+                at += period;
+            }
+            _ => {
+                folded.push(Kept::Row(kept[at]));
+                at += 1;
+            }
+        }
+    }
+    folded
 }
 
 /// What a row says, with its mark in words.

@@ -275,6 +275,39 @@ fn long_runs_are_shown_around_the_first_divergence() {
     assert!(text.contains("not expected: step 50") && text.contains("(44 steps after)"), "{text}");
 }
 
+#[test]
+fn rounds_that_are_alike_are_told_once() {
+    let mut lanes = vec![row("main", "fork worker", None, Mark::Expected)];
+    for n in 0..20 {
+        let at = lanes.len();
+        lanes.push(row("main", &format!("write \"{n}\""), None, Mark::Expected));
+        lanes.push(row("worker", &format!("read \"{n}\""), Some(at), Mark::Expected));
+    }
+    lanes.push(row("worker", "read: stuck", None, Mark::Stuck));
+    let text = exercise(&ExerciseReport { lanes, ..passing() }, &Style::default());
+    let picture = "   main                              worker
+   fork worker
+   write \"0\"  -------------------->  read \"0\"
+   (18 more rounds like this)
+   write \"19\"  ------------------->  read \"19\"
+                                     read: stuck
+";
+    assert!(text.contains(picture), "{text}");
+}
+
+#[test]
+fn few_rounds_and_wrong_ones_are_told_one_by_one() {
+    let write = |n: usize| row("main", &format!("write \"{n}\""), None, Mark::Expected);
+    let few: Vec<LaneStep> = (0..18).map(write).collect();
+    let text = exercise(&ExerciseReport { lanes: few, ..passing() }, &Style::default());
+    assert!(!text.contains("like this") && text.contains("write \"8\""), "{text}");
+    let mut many: Vec<LaneStep> = (0..30).map(write).collect();
+    many[15].mark = Mark::Wrong;
+    let text = exercise(&ExerciseReport { lanes: many, ..passing() }, &Style::default());
+    let picture = "write \"0\"\n   (13 more like this)\n   write \"14\"\n   differs: write \"15\"\n   write \"16\"\n   (12 more like this)\n   write \"29\"\n";
+    assert!(text.contains(picture), "{text}");
+}
+
 /// The block of a wrong text, from the line of what was expected to the one of the next command.
 #[track_caller]
 fn check_diff(expected: &str, saw: &str, diff: &str, shown: &str) {
