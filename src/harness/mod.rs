@@ -19,5 +19,5 @@ mod script;
 mod stdin;
 
 pub use attempt::{Attempt, AttemptError, Attempted, attempt};
-pub use resolve::{ResolveError, ResolvedFact, ResolvedPeer, ResolvedStep, Unresolved, resolve};
+pub use resolve::{ResolveError, ResolvedFact, ResolvedPeer, ResolvedStep, ResolvedWaiting, Unresolved, resolve};
 pub use stdin::StdinSource;

@@ -1,6 +1,8 @@
 //! What must hold of whole attempts.
 
-use ipc_grade::harness::{Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, StdinSource, attempt};
+use ipc_grade::harness::{
+    Attempt, Attempted, ResolvedFact, ResolvedPeer, ResolvedStep, ResolvedWaiting, StdinSource, attempt,
+};
 use ipc_grade::model::peer::{Access, Scalar, Target};
 use ipc_grade::model::{Limits, Schedule, ScheduleSeed, Signal};
 use ipc_grade::trace::Bytes;
@@ -161,7 +163,10 @@ fn shared_memory() {
             "reader",
             vec![
                 ResolvedStep::When {
-                    facts: vec![ResolvedFact::WaitsIn { call: "read".into(), object: Some("stdin".into()) }],
+                    facts: vec![ResolvedFact::WaitsIn(ResolvedWaiting {
+                        call: "read".into(),
+                        object: Some("stdin".into()),
+                    })],
                     or_idle: false,
                 },
                 ResolvedStep::OpenShm { name: "/numbers".into() },
@@ -185,7 +190,7 @@ fn queue() {
         vec![
             when(vec![
                 ResolvedFact::QueueExists("/orders".into()),
-                ResolvedFact::WaitsIn { call: "read".into(), object: None },
+                ResolvedFact::WaitsIn(ResolvedWaiting { call: "read".into(), object: None }),
             ]),
             ResolvedStep::OpenQueue { name: "/orders".into(), access: Access::Both },
             ResolvedStep::Receive { queue: "/orders".into(), text: "high".into(), priority: Some(9) },

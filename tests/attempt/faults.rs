@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::io::{IoSliceMut, Read, Write};
 
-use ipc_grade::harness::{Attempt, ResolvedFact, ResolvedPeer, ResolvedStep, StdinSource};
+use ipc_grade::harness::{Attempt, ResolvedFact, ResolvedPeer, ResolvedStep, ResolvedWaiting, StdinSource};
 use ipc_grade::model::peer::Access;
 use ipc_grade::model::{Fault, FaultError, FaultyCall, Mishap};
 use ipc_grade::trace::canonical::{Ending, LifeId, RunEnd, Trace, Verb};
@@ -156,7 +156,7 @@ pub(crate) fn peer_dies() {
         ResolvedStep::Open { path: "greetings".into(), access: Access::Read },
         ResolvedStep::Write { path: "names".into(), text: "kettle\n".into() },
         ResolvedStep::When {
-            facts: vec![ResolvedFact::WaitsIn { call: "read".into(), object: Some("names".into()) }],
+            facts: vec![ResolvedFact::WaitsIn(ResolvedWaiting { call: "read".into(), object: Some("names".into()) })],
             or_idle: false,
         },
         ResolvedStep::Die,
