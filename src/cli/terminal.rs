@@ -1,10 +1,15 @@
 //! The one place that prints.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+
+use console::Term;
 
 use super::args::{Colour, Global};
 use crate::report::Style;
 use crate::report::style::{Tone, escape};
+
+/// Narrower terminals break lines by themselves.
+const NARROWEST: usize = 40;
 
 /// Standard output and error, and how to write to them.
 #[derive(Debug, Clone, Copy)]
@@ -17,19 +22,21 @@ pub struct Terminal {
 
 impl Terminal {
     /// Decides about colours: what the command line says, else whether it is a terminal that is written to and NO_COLOR
-    /// (<https://no-color.org>) is not set.
+    /// (<https://no-color.org>) is not set. Lines are no longer than a narrow terminal's; a wide one makes them no longer.
     pub fn new(global: &Global) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let able = std::env::var_os("TERM").is_none_or(|value| value != "dumb");
-        let style = |is_terminal: bool| {
+        let style = |to: &Term| {
+            let is_terminal = to.is_term();
             let colour = match global.color {
                 Colour::Always => true,
                 Colour::Never => false,
                 Colour::Auto => wanted && able && is_terminal,
             };
-            Style { colour, ascii: global.ascii, ..Style::default() }
+            let columns = to.size_checked().map_or(Style::default().width, |(_, columns)| usize::from(columns));
+            Style { colour, ascii: global.ascii, width: columns.clamp(NARROWEST, Style::default().width) }
         };
-        Self { style: style(io::stdout().is_terminal()), messages: style(io::stderr().is_terminal()) }
+        Self { style: style(&Term::stdout()), messages: style(&Term::stderr()) }
     }
 
     /// Writes to standard output. A reader that has gone (`ipc-grade list | head -1`) is no error.

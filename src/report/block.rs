@@ -215,7 +215,8 @@ fn endnotes(finding: &FindingReport, report: &ExerciseReport, style: &Style, lin
             2 => "either process",
             _ => "any of them",
         };
-        lines.push(format!(" Not a time-out: nothing is left that could wake {whom}."));
+        let sentence = format!("Not a time-out: nothing is left that could wake {whom}.");
+        lines.extend(wrapped(" ", &sentence, style));
     }
     for fault in &report.faults {
         let note = format!("In this run {}: the grader sees to that.", escape(fault, false));

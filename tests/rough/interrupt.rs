@@ -108,6 +108,21 @@ fn the_terminal_is_as_before() {
     assert!(last_seen >= last_hidden && shown.ends_with("\x1b[?25h"), "no bar stays, the cursor is seen: {shown:?}");
 }
 
+/// What fits 80 columns is cut into lines that a narrower terminal shows whole.
+#[test]
+fn a_narrow_terminal_breaks_no_line() {
+    let size = nix::pty::Winsize { ws_row: 24, ws_col: 50, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = nix::pty::openpty(&size, None).expect("a terminal");
+    let mut list = std::process::Command::new(env!("CARGO_BIN_EXE_ipc-grade"));
+    list.args(["list", "--course", env!("CARGO_MANIFEST_DIR")]).stdout(terminal.slave);
+    assert!(list.status().expect("it starts").success());
+    drop(list);
+    let shown = read_to_the_end(std::fs::File::from(terminal.master));
+    let shown = console::strip_ansi_codes(&String::from_utf8_lossy(&shown)).into_owned();
+    assert!(shown.lines().any(|line| line.trim_end().ends_with("A clean end on")), "a title goes on below: {shown}");
+    assert!(shown.lines().all(|line| line.trim_end().chars().count() <= 50), "{shown}");
+}
+
 /// A grader that is killed without a word takes everything with it.
 #[test]
 fn a_killed_grader_leaves_nothing() {
