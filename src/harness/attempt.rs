@@ -103,6 +103,9 @@ pub struct Attempted {
     pub isolation: Isolation,
     /// The turns that the run was made of.
     pub played: Played,
+    /// In how many calls the recorder had to look whether the caller sleeps.
+    #[serde(default)]
+    pub looks: u64,
     /// For each event of the trace whose it is and where that one stood when it began, where the attempt asks for it.
     pub places: Vec<Place>,
     /// For each event of the trace the raw event with which it began, where the attempt asks for sites.
@@ -164,7 +167,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let made = recorded.as_ref().map(|recorded| leftovers::of(&recorded.recording)).unwrap_or_default();
     // A root that could not start knows why better than the recorder, who saw it end.
     launch.end_and_sweep(&made)?;
-    let Recorded { mut recording, played, places } = recorded?;
+    let Recorded { mut recording, played, places, looks } = recorded?;
     if ran_out {
         let figure = format!("{} MiB in all", attempt.limits.run_memory_mib());
         recording.end = RawEnd::Limit { limit: "memory".into(), figure, tid: None, site: None };
@@ -173,7 +176,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let place = |raw: &u32| places.get(*raw as usize).copied().unwrap_or_default();
     let places = if attempt.places { began.iter().map(place).collect() } else { Vec::new() };
     let origins = if attempt.sites.is_some() { began } else { Vec::new() };
-    Ok(Attempted { trace, isolation, played, places, origins })
+    Ok(Attempted { trace, isolation, played, looks, places, origins })
 }
 
 fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {

@@ -38,7 +38,7 @@ impl Engine<'_> {
             return false;
         }
         let modelled = matches!(call.sys, Sys::Read | Sys::Readv | Sys::Write | Sys::Writev)
-            && self.kernel.pipe_of(tracee.tid, call.args[0] as i32).is_some();
+            && self.kernel.object_of(tracee.tid, call.args[0] as i32).is_some();
         let visible = modelled || tracee.visible.get().unwrap_or_else(|| others_can_see(tracee.tid, &call));
         tracee.visible.set(Some(visible));
         visible

@@ -23,12 +23,11 @@ use super::stacks::Stacks;
 use super::substitute::Exchange;
 use super::timer_list::TimerList;
 use super::tracee::{Resume, State, Tracee};
-use super::{Options, Recorded, RecorderError, Root, Script, decode, stops};
+use super::{Options, Recorded, RecorderError, Root, Script, stops};
 use crate::model::{Place, Played, Signal};
-use crate::sys::arch::Sys;
 use crate::sys::ptrace;
 use crate::sys::tick::Ticks;
-use crate::sys::wait::{Status, wait};
+use crate::sys::wait::Status;
 use crate::trace::Site;
 use crate::trace::canonical::Ending;
 use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Recording, Tid};
@@ -74,6 +73,8 @@ pub(super) struct Engine<'a> {
     pub(super) kernel: Kernel,
     /// How many calls the model has foreseen.
     pub(super) foreseen: u64,
+    /// In how many calls somebody had to look whether the caller sleeps.
+    pub(super) looks: u64,
     /// Something may have been written to the pipes that are drained.
     pub(super) undrained: bool,
     /// How many semaphores each System V set has: SETALL does not say.
@@ -153,6 +154,7 @@ impl<'a> Engine<'a> {
             restarting: HashMap::new(),
             kernel: Kernel::default(),
             foreseen: 0,
+            looks: 0,
             undrained: false,
             semaphores: HashMap::new(),
             cwd: String::new(),
@@ -192,7 +194,8 @@ impl<'a> Engine<'a> {
         let end = ended?;
         let (steps, turns) = self.schedule.played();
         let played = Played { steps, turns, held: self.held_back.came_of_it() };
-        Ok(Recorded { recording: Recording { events: self.events, end }, played, places: self.places })
+        let looks = self.looks;
+        Ok(Recorded { recording: Recording { events: self.events, end }, played, places: self.places, looks })
     }
 
     pub(super) fn tracee(&mut self, tid: Tid) -> Option<&mut Tracee> {
@@ -248,6 +251,7 @@ impl<'a> Engine<'a> {
                 let site = tid.and_then(|tid| self.site_now(tid));
                 return Ok(RawEnd::Limit { limit, figure, tid, site });
             }
+            self.hand_over()?;
             if std::mem::take(&mut self.time_is_due) {
                 self.advance()?;
             }
@@ -331,53 +335,6 @@ impl<'a> Engine<'a> {
         any
     }
 
-    /// Whether time or the outside world could wake somebody who is asleep.
-    fn may_still_wake(&mut self) -> bool {
-        let boxed = self.options.boxed;
-        // In the box time passes on our own clock, and nothing was left that it would bring.
-        if boxed {
-            return false;
-        }
-        if self.kernel_timers {
-            return true;
-        }
-        self.tracees.values().any(|tracee| match tracee.state {
-            State::Asleep { timed } => timed || !self.sleeps_inside(tracee),
-            State::Stopped => true,
-            _ => false,
-        })
-    }
-
-    /// Whether what the tracee sleeps for is reachable only by tracees.
-    fn sleeps_inside(&self, tracee: &Tracee) -> bool {
-        let Some(call) = tracee.call else { return false };
-        match call.sys {
-            Sys::Wait4 | Sys::Waitid | Sys::Futex => true,
-            Sys::Read | Sys::Readv | Sys::Write | Sys::Writev => {
-                let file = decode::files::file(tracee.tid, call.args[0] as i32, None);
-                file.kind == crate::trace::raw::FileKind::Pipe && !self.inherited.contains(&(file.dev, file.ino))
-            }
-            _ => false,
-        }
-    }
-
-    /// Everybody sleeps, and time or a stranger has to act.
-    fn wait_for_the_world(&mut self) -> Fallible<()> {
-        match wait(None, true) {
-            Ok(Some((tid, status))) => {
-                self.handle(tid, status)?;
-                self.settle()
-            }
-            Ok(None) => Ok(()),
-            Err(Errno::EINTR) => {
-                self.drain();
-                self.check_wall();
-                Ok(())
-            }
-            Err(errno) => Err(failed("wait for", 0, errno)),
-        }
-    }
-
     /// One step: into its call and to the call's exit, or to its next stop; then until everything is still.
     pub(super) fn step(&mut self, order: u32) -> Fallible<()> {
         self.turns += 1;
@@ -439,6 +396,7 @@ impl<'a> Engine<'a> {
             self.rewrite_arguments(tid).or_else(stops::killed_meanwhile)?;
         }
         let sleeps = way == Way::Enter && call.is_some_and(|call| self.may_be_asleep(order, &call));
+        self.looks += u64::from(sleeps);
         let Some(tracee) = self.tracees.get_mut(&order) else { return Ok(()) };
         tracee.before = false;
         let resumed = match (way, tracee.resume) {

@@ -129,6 +129,8 @@ impl Engine<'_> {
             Sys::Ioctl if !matches!(call.args[1], libc::FIONBIO | libc::FIOASYNC | libc::FIOCLEX | libc::FIONCLEX) => {
                 return Ok(());
             }
+            // mq_getattr(3) changes nothing.
+            Sys::MqGetsetattr if call.args[1] == 0 => return Ok(()),
             Sys::Write | Sys::Pwrite | Sys::Sendto | Sys::Writev | Sys::MqTimedsend => self.exchange(tid, &call),
             _ => {}
         }

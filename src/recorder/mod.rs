@@ -52,6 +52,7 @@ mod timer_list;
 mod timers;
 mod tracee;
 mod walls;
+mod world;
 
 use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
@@ -129,6 +130,8 @@ pub struct Recorded {
     pub played: Played,
     /// For each event whose it is, and where that one stood in the schedule.
     pub places: Vec<Place>,
+    /// In how many calls somebody had to look whether the caller sleeps: those that nobody could foresee.
+    pub looks: u64,
 }
 
 /// What the recorder asks the harness.

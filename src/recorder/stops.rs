@@ -4,6 +4,7 @@ use nix::errno::Errno;
 
 use super::auxiliary::Auxiliary;
 use super::engine::{Engine, Fallible, failed};
+use super::foresee::Then;
 use super::tracee::{Resume, State};
 use super::{decode, proc};
 use crate::model::Signal;
@@ -95,17 +96,21 @@ impl Engine<'_> {
         let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         if let Some(audit) = tracee.audit.take() {
             tracee.foreseen = false;
-            let stays = audit.stays;
+            let then = audit.then;
             self.audit(tid, audit, result)?;
-            if stays {
-                return Ok(());
+            match then {
+                Then::Stays => return Ok(()),
+                // It would not have stopped here without the audit, and nobody chooses where nobody would have: the run is
+                // the same, however many are audited.
+                Then::GoesOn => {
+                    ptrace::cont(tid, None).map_err(|errno| failed("continue", tid, errno))?;
+                    self.set(tid, State::Running, Resume::Next(None));
+                    return Ok(());
+                }
+                Then::IsTold => {}
             }
-            // It would not have stopped here without the audit, and nobody chooses where nobody would have: the run is
-            // the same, however many are audited.
-            ptrace::cont(tid, None).map_err(|errno| failed("continue", tid, errno))?;
-            self.set(tid, State::Running, Resume::Next(None));
-            return Ok(());
         }
+        let Some(tracee) = self.tracee(tid) else { return Ok(()) };
         let call = tracee.call.take();
         if let Some(call) = call.filter(|_| tracee.split.is_some()) {
             return self.on_piece(tid, &call, result);
@@ -251,6 +256,7 @@ impl Engine<'_> {
         let inner = inner_id(child);
         self.adopt(child, if thread { parent_tgid } else { child }, inner, peer);
         self.kernel.forked(tid, child, shares_files);
+        self.kernel.semaphores.forked(tid, child, flags & libc::CLONE_SYSVSEM != 0);
         if !thread {
             let shares = vfork || flags & libc::CLONE_VM != 0;
             self.guard.forked(parent_tgid, child, shares);

@@ -59,6 +59,10 @@ pub(super) struct Tracee {
     pub(super) exchanged: Vec<(u64, Vec<u8>)>,
     /// What its held call waits for.
     pub(super) ask: Option<Ask>,
+    /// Since which of all steps it is held: of several that wait for the same the first goes on first.
+    pub(super) held_since: u64,
+    /// The model has granted its call what it waited for, as the how manieth of several.
+    pub(super) granted: Option<u32>,
     /// Its call goes into the kernel, whatever the model says.
     pub(super) enters: bool,
     /// Its call goes into the kernel to show that it waits there.
@@ -159,6 +163,8 @@ impl Tracee {
             prelude: true,
             exchanged: Vec::new(),
             ask: None,
+            held_since: 0,
+            granted: None,
             enters: false,
             proves: false,
             foreseen: false,

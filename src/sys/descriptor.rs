@@ -37,3 +37,17 @@ pub fn copy(pid: i32, fd: i32) -> nix::Result<OwnedFd> {
 pub fn pipe_size(pid: i32, fd: i32) -> nix::Result<usize> {
     fcntl(copy(pid, fd)?, FcntlArg::F_GETPIPE_SZ).map(|size| size as usize)
 }
+
+/// How many messages a process's queue holds at most, how many bytes each may have, and how many are in it (mq_getattr(3)).
+///
+/// # Errors
+/// As for [`copy`]; EBADF where it is no queue.
+pub fn queue_attributes(pid: i32, fd: i32) -> nix::Result<[usize; 3]> {
+    let copy = copy(pid, fd)?;
+    // SAFETY: all zero is a value of this plain structure of numbers.
+    let mut attributes: libc::mq_attr = unsafe { std::mem::zeroed() };
+    // SAFETY: mq_getattr writes one structure, which lives through the call, as does the descriptor.
+    Errno::result(unsafe { libc::mq_getattr(copy.as_raw_fd(), &raw mut attributes) })?;
+    let libc::mq_attr { mq_maxmsg, mq_msgsize, mq_curmsgs, .. } = attributes;
+    Ok([mq_maxmsg, mq_msgsize, mq_curmsgs].map(|number| number as usize))
+}

@@ -4,9 +4,10 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ipc_grade::harness::{Attempt, attempt};
 use ipc_grade::model::ScheduleSeed;
 use ipc_grade::pipeline::record::record_audited;
 use ipc_grade::trace::Trace;
@@ -25,12 +26,32 @@ pub(crate) fn same_without() {
     CASES.iter().for_each(|(name, cases)| same(folder.path(), name, cases));
 }
 
-fn same(folder: &Path, name_of_it: &str, cases: &[&str]) {
+/// Semaphores and queues back and forth, fifty times: what the model knows needs no look whether somebody sleeps, and what
+/// is left to the kernel needs one at each call that may.
+pub(crate) fn no_looks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, case) in [("sysv", "ping_pong"), ("sysv", "echo"), ("queues", "echo")] {
+        let program = compiled(folder.path(), name);
+        let looks = |case: &str| {
+            let described = Attempt::plain(program.clone(), name, vec![case.as_bytes().to_vec()]);
+            attempt(&described).expect("an attempt").looks
+        };
+        let (modelled, generic) = (looks(case), looks(&format!("generic_{case}")));
+        assert!(modelled < 20 && generic >= 200, "{name} {case}: {modelled} looks, and {generic} without the model");
+    }
+}
+
+fn compiled(folder: &Path, name_of_it: &str) -> PathBuf {
     let program = folder.join(name_of_it);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorder/programs/{name_of_it}.c"));
     let mut cc = Command::new("cc");
-    cc.args(["-O0", "-pthread", "-o"]).arg(&program).arg(source);
+    cc.args(["-O0", "-pthread", "-o"]).arg(&program).arg(source).arg("-lrt");
     assert!(cc.status().expect("a compiler").success());
+    program
+}
+
+fn same(folder: &Path, name_of_it: &str, cases: &[&str]) {
+    let program = compiled(folder, name_of_it);
     let all = NonZeroU64::MIN;
     for case in cases {
         for seed in 0..4 {

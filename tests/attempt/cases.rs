@@ -25,6 +25,7 @@ pub(crate) const ALL: &[Case] = &[
     ("a peer sends a signal when the program is ready", signal),
     ("a peer exits with a status, another dies", peer_ends),
     ("the same attempt with audits and without", crate::audits::same_without),
+    ("semaphores and queues need no looks", crate::audits::no_looks),
     ("a deadlock is told", deadlock),
     ("a fork bomb is a limit", fork_bomb),
     ("a daemon ends with the run", daemon),

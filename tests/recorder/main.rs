@@ -11,9 +11,11 @@ mod pieces;
 mod pipes;
 mod polls;
 mod processes;
+mod queues;
 mod signals;
 #[path = "../support/story.rs"]
 mod story;
+mod sysv;
 mod time;
 #[path = "../support/traced.rs"]
 mod traced;
@@ -85,6 +87,19 @@ fn ends_well(program: &str, case: &str) {
         let main: Vec<&str> = story.lines().skip(1).take_while(|line| line.starts_with(' ')).collect();
         assert!(main.last().is_some_and(|last| last.starts_with("  exit 0")), "{case} under {seed}:\n{story}");
     }
+}
+
+/// A program that checks for itself ends with 0, and its twin `generic_CASE`, on objects that are left to the kernel, comes
+/// to the same trace, event for event.
+#[track_caller]
+fn twins(program: &str, case: &str) {
+    ends_well(program, case);
+    let (modelled, generic) = (record(program, case), record(program, &format!("generic_{case}")));
+    let (told, other) = (story::story(&modelled), story::story(&generic));
+    let differ = told.lines().zip(other.lines()).find(|(one, other)| one != other);
+    assert!(told == other, "{differ:?} in\n{told}\nand its twin:\n{other}");
+    let order = |trace: &Trace| trace.events.iter().map(|event| event.thread).collect::<Vec<_>>();
+    assert!(order(&modelled) == order(&generic), "{case}: the same in another order");
 }
 
 /// The same without what was stored: addresses are the machine's own.

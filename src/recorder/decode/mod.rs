@@ -340,6 +340,7 @@ pub(super) fn name_of(sys: Sys) -> String {
         Sys::Wait4 => "waitpid",
         Sys::MqTimedsend => "mq_send",
         Sys::MqTimedreceive => "mq_receive",
+        Sys::MqGetsetattr => "mq_setattr",
         Sys::RtSigtimedwait => "sigtimedwait",
         Sys::RtSigsuspend => "sigsuspend",
         Sys::RtSigaction => "sigaction",

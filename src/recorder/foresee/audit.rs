@@ -12,12 +12,22 @@ use crate::trace::raw::{Fd, Tid};
 /// What a call was told to have given, until the kernel has said it too.
 #[derive(Debug)]
 pub(crate) struct Audit {
-    call: Invocation,
-    result: i64,
+    pub(super) call: Invocation,
+    pub(super) result: i64,
     /// Where bytes were to go, and which.
-    read: Vec<(u64, Vec<u8>)>,
-    /// The exit stop is there for more than the audit.
-    pub(crate) stays: bool,
+    pub(super) read: Vec<(u64, Vec<u8>)>,
+    pub(crate) then: Then,
+}
+
+/// What an audited call's exit stop is there for, beside the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: the thread goes on at once.
+    GoesOn,
+    /// Something is put back there, or others go on before it does.
+    Stays,
+    /// It has still to be told that the call returned.
+    IsTold,
 }
 
 impl Engine<'_> {
@@ -38,16 +48,23 @@ impl Engine<'_> {
     }
 
     pub(super) fn audit_later(&mut self, tid: Tid, call: &Invocation, result: i64, read: Vec<(u64, Vec<u8>)>) -> Way {
-        let stays = self.needs_its_exit(tid);
+        let then = if self.needs_its_exit(tid) { Then::Stays } else { Then::GoesOn };
+        self.audit_and(tid, Audit { call: *call, result, read, then })
+    }
+
+    /// The call's exit stop is an audit, and perhaps more.
+    pub(super) fn audit_and(&mut self, tid: Tid, audit: Audit) -> Way {
         if let Some(tracee) = self.tracee(tid) {
-            tracee.audit = Some(Audit { call: *call, result, read, stays });
+            tracee.audit = Some(audit);
         }
         Way::Audited
     }
 
     /// An audited call came back.
     pub(crate) fn audit(&mut self, tid: Tid, audit: Audit, result: i64) -> Fallible<()> {
-        self.put_back(tid);
+        if audit.then != Then::IsTold {
+            self.put_back(tid);
+        }
         if result != audit.result {
             return Err(self.disagreement(tid, &audit.call, format!("{}", audit.result), format!("{result}")));
         }
@@ -83,8 +100,8 @@ impl Engine<'_> {
         believed: String,
         kernel: String,
     ) -> RecorderError {
-        let pipe = self.kernel.pipe_of(tid, call.args[0] as Fd);
-        let object = pipe.map_or_else(|| "nothing".to_owned(), |pipe| format!("{:?}", self.kernel.pipe(pipe)));
+        let object = self.kernel.object_of(tid, call.args[0] as Fd).and_then(|object| self.kernel.object(object));
+        let object = object.map_or_else(|| "nothing".to_owned(), |object| format!("{object:?}"));
         RecorderError::Model { call: format!("{call:?}"), object, believed, kernel }
     }
 }

@@ -19,13 +19,14 @@ impl Engine<'_> {
 
     /// Holds a call that would wait; but where a signal ends it, that is the kernel's to see to.
     pub(super) fn hold(&mut self, tid: Tid, call: &Invocation, ask: Ask) -> Way {
-        let signals = self.signals;
+        let (signals, since) = (self.signals, self.turns);
         let Some(tracee) = self.tracee(tid) else { return Way::Enter };
         if tracee.signals_before != signals && stops::signal_waits(tid) {
             return Way::Enter;
         }
         tracee.state = State::Held;
         tracee.ask = Some(ask);
+        tracee.held_since = since;
         if std::mem::replace(&mut tracee.entered, true) {
             // Another took what it waited for: it stands at one more place of the schedule.
             tracee.comes_to(false);
@@ -41,12 +42,16 @@ impl Engine<'_> {
             return;
         }
         let kernel = &self.kernel;
-        for tracee in self.tracees.values_mut().filter(|tracee| tracee.state == State::Held) {
+        for tracee in self.tracees.values_mut().filter(|it| it.state == State::Held && it.granted.is_none()) {
             let waits = match &tracee.ask {
                 Some(Ask::Read(fd, len)) => kernel.read(tracee.tid, *fd, *len) == Answer::Waits,
                 Some(Ask::Write(fd, len)) => kernel.write(tracee.tid, *fd, *len) == Answer::Waits,
                 Some(Ask::Wait(which)) => kernel.children.sleeps(tracee.tgid, *which),
                 Some(Ask::Poll(about)) => !kernel.any_ready(tracee.tid, about),
+                // Until they are let go on (`granted`), or what they wait for leaves the model.
+                Some(Ask::Operate(id, _)) => kernel.semaphores.models(*id),
+                Some(Ask::Send(id, _) | Ask::Receive(id, _)) => kernel.messages.models(*id),
+                Some(Ask::MqSend(fd, _) | Ask::MqReceive(fd, _)) => kernel.object_of(tracee.tid, *fd).is_some(),
                 None => false,
             };
             if !waits {
@@ -60,7 +65,7 @@ impl Engine<'_> {
     /// before anything else happens. It has been told that it waits there.
     pub(crate) fn interrupt_held(&mut self) -> Fallible<()> {
         self.refresh_held();
-        let held = self.tracees.iter().filter(|(_, tracee)| tracee.state == State::Held);
+        let held = self.tracees.iter().filter(|(_, it)| it.state == State::Held && it.granted.is_none());
         let interrupted: Vec<u32> =
             held.filter(|(_, tracee)| stops::signal_waits(tracee.tid)).map(|(order, _)| *order).collect();
         for order in interrupted {
@@ -81,7 +86,7 @@ impl Engine<'_> {
     }
 
     /// Lets a held call into the kernel, at once: nobody chooses, for it has been told that it waits there.
-    fn enter(&mut self, order: u32, proves: impl Fn(Option<&Ask>) -> bool) -> Fallible<()> {
+    pub(super) fn enter(&mut self, order: u32, proves: impl Fn(Option<&Ask>) -> bool) -> Fallible<()> {
         let Some(tracee) = self.tracees.get_mut(&order).filter(|tracee| tracee.state == State::Held) else {
             return Ok(());
         };
@@ -102,8 +107,25 @@ impl Engine<'_> {
 
     /// A call sleeps in the kernel: the model does not know what comes of it, so its object is not modelled any more.
     pub(crate) fn sleeps_unforeseen(&mut self, tid: Tid, call: &Invocation) {
-        if matches!(call.sys, Sys::Read | Sys::Readv | Sys::Write | Sys::Writev) {
-            self.leave_to_the_kernel(tid, &[call.args[0] as Fd]);
+        let now = self.clock.now();
+        let only_until_now = self.tracee(tid).is_some_and(|tracee| {
+            // Held until its time came, it is about to be interrupted: others have not met it in the kernel.
+            tracee.proves && tracee.deadline.is_some_and(|deadline| deadline.until <= now)
+        });
+        if !only_until_now {
+            self.leaves_the_model(tid, call);
+        }
+    }
+
+    /// What a call is about is not modelled any more.
+    pub(super) fn leaves_the_model(&mut self, tid: Tid, call: &Invocation) {
+        let object = call.args[0];
+        match call.sys {
+            Sys::Read | Sys::Readv | Sys::Write | Sys::Writev | Sys::MqTimedsend | Sys::MqTimedreceive => {
+                self.leave_to_the_kernel(tid, &[object as Fd]);
+            }
+            Sys::Semtimedop | Sys::Msgsnd | Sys::Msgrcv => self.abandon_id(call.sys, object as i32),
+            _ => {}
         }
     }
 

@@ -8,19 +8,23 @@
 //! A run ends as blocked only after the kernel has agreed: calls that are held go in then, and have to sleep.
 
 mod audit;
+mod granted;
 pub(super) mod held;
 mod noted;
 mod pieces;
 mod polls;
+mod queues;
+mod sysv;
 mod transfers;
 
 use std::num::NonZeroU64;
 
-pub(super) use audit::Audit;
+pub(super) use audit::{Audit, Then};
 pub(super) use pieces::Split;
 
 use super::decode;
 use super::engine::{Engine, Fallible};
+use super::kernel::{Message, Operation, Wanted};
 use crate::sys::arch::{Invocation, Sys};
 use crate::trace::raw::{Call, Fd, InnerPid, RawKind, Tid};
 
@@ -54,6 +58,16 @@ pub(super) enum Ask {
     Wait(Option<InnerPid>),
     /// One of these events of one of these descriptors (poll(2)).
     Poll(Vec<(Fd, i16)>),
+    /// That these operations on a System V set can be made.
+    Operate(i32, Vec<Operation>),
+    /// Room for a message in a System V queue.
+    Send(i32, Message),
+    /// A message of a System V queue.
+    Receive(i32, Wanted),
+    /// Room for a message in a POSIX queue.
+    MqSend(Fd, Message),
+    /// A message of a POSIX queue, with so much room.
+    MqReceive(Fd, usize),
 }
 
 impl Engine<'_> {
@@ -66,15 +80,25 @@ impl Engine<'_> {
             return Ok(self.leave_to_the_kernel(tid, &[fd]));
         }
         match call.sys {
-            Sys::Read | Sys::Write if self.kernel.pipe_of(tid, fd).is_some() => {
+            Sys::Read | Sys::Write if self.kernel.object_of(tid, fd).is_some() => {
                 self.foresee_transfer(tid, call, &[(b, c)])
             }
-            Sys::Readv | Sys::Writev if self.kernel.pipe_of(tid, fd).is_some() => {
+            Sys::Readv | Sys::Writev if self.kernel.object_of(tid, fd).is_some() => {
                 let parts = decode::vectors(tid, b, c);
                 self.foresee_transfer(tid, call, &parts)
             }
             Sys::Poll | Sys::Ppoll | Sys::Select | Sys::Pselect6 => Ok(self.foresee_poll(tid, call)),
             Sys::Wait4 | Sys::Waitid => Ok(self.foresee_wait(tid, call)),
+            Sys::Semtimedop => Ok(self.foresee_operations(tid, call)),
+            Sys::Msgsnd => Ok(self.foresee_send(tid, call)),
+            Sys::Msgrcv => Ok(self.foresee_receive(tid, call)),
+            Sys::Semctl | Sys::Msgctl => self.foresee_control(call),
+            Sys::MqTimedsend => Ok(self.foresee_mq_send(tid, call)),
+            Sys::MqTimedreceive => Ok(self.foresee_mq_receive(tid, call)),
+            Sys::MqNotify => self.leave_queue(tid, fd, true),
+            Sys::MqGetsetattr => self.leave_queue(tid, fd, false),
+            Sys::Fcntl if b as i32 == libc::F_SETFL => self.leave_queue(tid, fd, false),
+            Sys::Ioctl if b == libc::FIONBIO => self.leave_queue(tid, fd, false),
             Sys::Splice | Sys::CopyFileRange => Ok(self.leave_to_the_kernel(tid, &[fd, c as Fd])),
             Sys::Tee | Sys::Sendfile => Ok(self.leave_to_the_kernel(tid, &[fd, b as Fd])),
             Sys::Vmsplice | Sys::Preadv | Sys::Pwritev => Ok(self.leave_to_the_kernel(tid, &[fd])),
@@ -89,8 +113,8 @@ impl Engine<'_> {
     /// What these lead to is not modelled from now on.
     fn leave_to_the_kernel(&mut self, tid: Tid, descriptors: &[Fd]) -> Way {
         for fd in descriptors {
-            if let Some(pipe) = self.kernel.pipe_of(tid, *fd) {
-                self.kernel.abandon(pipe);
+            if let Some(object) = self.kernel.object_of(tid, *fd) {
+                self.kernel.abandon(object);
             }
         }
         Way::Enter

@@ -5,10 +5,16 @@ use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
 use crate::trace::raw::{Call, Fd, FileKind, RawFile, Tid};
 
+/// Where POSIX queues are files (mq_overview(7)).
+const QUEUES: &str = "/dev/mqueue/";
+
 impl Engine<'_> {
     /// A call came back that the model had not foreseen.
     pub(crate) fn note_in_the_model(&mut self, tid: Tid, call: &Invocation, decoded: &Call, result: i64) {
-        let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return };
+        let Some((tgid, granted)) = self.tracee(tid).map(|it| (it.tgid, it.granted.take())) else { return };
+        if granted.is_some() {
+            return;
+        }
         if let (Call::Wait { which, child, ending, keeps, .. }, sent) = (decoded, result) {
             match child {
                 Some(child) if ending.is_some() && !keeps => self.kernel.children.reaped(tgid, *child),
@@ -47,7 +53,8 @@ impl Engine<'_> {
             Call::Open { file: Some(file), cloexec, .. } => {
                 self.note_opened(tid, number, call, file, *cloexec);
             }
-            Call::NewDescriptor { .. } | Call::MqOpen { .. } => self.kernel.close(tid, number),
+            Call::MqOpen { file: Some(file), .. } => self.note_queue_opened(tid, number, b as i32, file, true),
+            Call::NewDescriptor { .. } => self.kernel.close(tid, number),
             Call::SocketPair { ends: Some(ends), .. } => {
                 [ends.0, ends.1].into_iter().for_each(|fd| self.kernel.close(tid, fd));
             }
@@ -55,14 +62,23 @@ impl Engine<'_> {
             Call::Read { descriptors, .. } if !descriptors.is_empty() => {
                 descriptors.iter().for_each(|(fd, _)| self.kernel.close(tid, *fd));
             }
-            Call::Read { bytes, .. } => {
-                if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
-                    self.kernel.pipe(pipe).take(bytes.len());
-                    self.kernel.changed = true;
-                }
-            }
+            Call::Read { bytes, .. } => self.kernel.take(tid, fd, bytes.len()),
             Call::Write { bytes, .. } => self.note_written(tid, fd, &bytes.0, result as usize),
+            Call::MqSend { .. } | Call::MqReceive { .. } => {
+                self.leave_to_the_kernel(tid, &[fd]);
+            }
+            Call::SemGet { .. }
+            | Call::SemOp { .. }
+            | Call::SemSet { .. }
+            | Call::MsgGet { .. }
+            | Call::MsgSend { .. }
+            | Call::MsgReceive { .. } => self.note_sysv(tid, call, decoded, result),
             _ => match (call.sys, b as i32) {
+                (Sys::MqGetsetattr, _) => {
+                    // The flags come first (struct mq_attr).
+                    let flags = memory::read_u64(tid, b).unwrap_or(0) as i32;
+                    self.kernel.set_nonblocking(tid, fd, flags & libc::O_NONBLOCK != 0);
+                }
                 (Sys::Fcntl, libc::F_SETFL) => {
                     if c as i32 & (libc::O_ASYNC | libc::O_DIRECT) != 0 {
                         self.leave_to_the_kernel(tid, &[fd]);
@@ -71,7 +87,7 @@ impl Engine<'_> {
                 }
                 (Sys::Fcntl, libc::F_SETPIPE_SZ) => {
                     if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
-                        self.kernel.pipe(pipe).resize(result as usize);
+                        pipe.resize(result as usize);
                         self.kernel.changed = true;
                     }
                 }
@@ -92,11 +108,10 @@ impl Engine<'_> {
     /// A write of these bytes came back, of which the model had not said how many would go in.
     pub(super) fn note_written(&mut self, tid: Tid, fd: Fd, bytes: &[u8], count: usize) {
         let Some(pipe) = self.kernel.pipe_of(tid, fd) else { return };
-        if self.kernel.pipe(pipe).room_for(bytes.len()) == count {
-            self.kernel.pipe(pipe).write(bytes);
-            self.kernel.changed = true;
+        if pipe.room_for(bytes.len()) == count {
+            self.kernel.put_in(tid, fd, bytes);
         } else {
-            self.kernel.abandon(pipe);
+            self.leave_to_the_kernel(tid, &[fd]);
         }
     }
 
@@ -109,6 +124,10 @@ impl Engine<'_> {
         if flags & libc::O_PATH != 0 {
             return;
         }
+        let known = self.kernel.object_at(identity);
+        if file.path.starts_with(QUEUES) || known.is_some_and(|known| self.kernel.queue(known).is_some()) {
+            return self.note_queue_opened(tid, fd, flags, file, cloexec);
+        }
         let pipe = match file.kind {
             // In the box alone: elsewhere strangers may open it.
             FileKind::Fifo if self.options.boxed && !self.inherited.contains(&identity) => {
@@ -120,7 +139,7 @@ impl Engine<'_> {
                 }
                 fifo
             }
-            FileKind::Pipe => self.kernel.pipe_at(identity),
+            FileKind::Pipe => self.kernel.object_at(identity),
             _ => None,
         };
         let Some(pipe) = pipe else { return };

@@ -82,16 +82,15 @@ impl Engine<'_> {
     pub(super) fn foresee_piece(&mut self, tid: Tid, call: &Invocation, answer: Answer, parts: &[(u64, u64)]) -> Way {
         let fd = call.args[0] as Fd;
         let (piece, result, follows) = match answer {
-            Answer::Writes(pipe, count) | Answer::Part(pipe, count) => {
+            Answer::Writes(count) | Answer::Part(count) => {
                 let piece = first(parts, count);
                 let Some(bytes) = gathered(tid, &piece, count) else { return self.leave_to_the_kernel(tid, &[fd]) };
                 if self.tracee(tid).is_some_and(|tracee| tracee.split.is_none()) && !self.begin_split(tid, call, parts)
                 {
                     return self.leave_to_the_kernel(tid, &[fd]);
                 }
-                let taken = self.kernel.pipe(pipe).write(&bytes);
+                let taken = self.kernel.put_in(tid, fd, &bytes);
                 debug_assert_eq!(taken, count);
-                self.kernel.changed = true;
                 self.note_poll(tid, false);
                 (piece, count as i64, matches!(answer, Answer::Part(..)))
             }

@@ -2,7 +2,7 @@
 
 use super::super::decode;
 use super::super::engine::{Engine, Fallible};
-use super::super::kernel::{Answer, PAGE, PipeId};
+use super::super::kernel::{Answer, PAGE};
 use super::{Ask, Split, Way};
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
@@ -33,11 +33,10 @@ impl Engine<'_> {
                 let decoded = decode::call(tid, call, Some(-i64::from(errno as i32)));
                 Ok(self.told(tid, call, decoded, -i64::from(errno as i32), Vec::new()))
             }
-            Answer::Reads(pipe, got) => Ok(self.foresee_read(tid, call, pipe, parts, (got, len))),
-            Answer::Writes(pipe, count) => {
+            Answer::Reads(got) => Ok(self.foresee_read(tid, call, parts, (got, len))),
+            Answer::Writes(count) => {
                 let Some(bytes) = gathered(tid, parts, len) else { return Ok(self.leave_to_the_kernel(tid, &[fd])) };
-                let taken = self.kernel.pipe(pipe).write(&bytes);
-                self.kernel.changed = true;
+                let taken = self.kernel.put_in(tid, fd, &bytes);
                 debug_assert_eq!(taken, count);
                 Ok(self.told(tid, call, Call::Write { fd, bytes: Bytes(bytes) }, count as i64, Vec::new()))
             }
@@ -45,17 +44,10 @@ impl Engine<'_> {
         }
     }
 
-    fn foresee_read(
-        &mut self,
-        tid: Tid,
-        call: &Invocation,
-        pipe: PipeId,
-        parts: &[(u64, u64)],
-        (got, want): (usize, usize),
-    ) -> Way {
+    fn foresee_read(&mut self, tid: Tid, call: &Invocation, parts: &[(u64, u64)], (got, want): (usize, usize)) -> Way {
         let fd = call.args[0] as Fd;
         let audited = self.audits() || self.needs_its_exit(tid);
-        let bytes = self.kernel.pipe(pipe).peek(got);
+        let bytes = self.kernel.peek(tid, fd, got);
         let stack = self.tracee(tid).map_or(0, |tracee| tracee.stack);
         let mut spread = Vec::new();
         let mut rest = &bytes[..];
@@ -77,8 +69,7 @@ impl Engine<'_> {
                 spread.push((*addr, part.to_vec()));
             }
         }
-        self.kernel.pipe(pipe).take(got);
-        self.kernel.changed |= got > 0;
+        self.kernel.take(tid, fd, got);
         let decoded = Call::Read { fd, want: want as u64, bytes: Bytes(bytes), descriptors: Vec::new() };
         let way = self.tell_foreseen(tid, decoded, got as i64);
         if audited { self.audit_later(tid, call, got as i64, spread) } else { way }

@@ -7,6 +7,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use nix::errno::Errno;
+
+use super::{Answer, Description};
+
 /// A page of this machine's (getconf PAGESIZE); a slot of a pipe holds one.
 pub(crate) const PAGE: usize = 4096;
 
@@ -79,7 +83,7 @@ impl Pipe {
     }
 
     /// Puts in the first bytes of a write, as many as [`Pipe::room_for`] it; how many that are.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
         let taken = self.room_for(bytes.len());
         let merged = self.merges(bytes.len()).min(taken);
         if let Some(last) = self.slots.back_mut().filter(|_| merged > 0) {
@@ -94,6 +98,64 @@ impl Pipe {
         }
         self.bytes.extend(&bytes[..taken]);
         taken
+    }
+
+    /// An open file description came to lead to it.
+    pub(super) fn opened(&mut self, description: &Description) {
+        self.readers += u32::from(description.read);
+        self.writers += u32::from(description.write);
+        self.opened_for_writing += u32::from(description.write);
+    }
+
+    /// An open file description went. Whether the pipe is known any longer: bytes that nobody can read any more are
+    /// gone, unless somebody waits in open(2) for another to open the FIFO.
+    pub(super) fn released(&mut self, description: &Description) -> bool {
+        self.readers -= u32::from(description.read);
+        self.writers -= u32::from(description.write);
+        self.readers + self.writers > 0 || self.len() == 0
+    }
+
+    /// What would come of a read of `room` bytes (pipe(7)).
+    pub(super) fn read(&self, description: &Description, room: usize) -> Answer {
+        let got = self.len().min(room);
+        if got > 0 || room == 0 || self.writers == 0 {
+            Answer::Reads(got)
+        } else if description.nonblocking {
+            Answer::Fails(Errno::EAGAIN)
+        } else {
+            Answer::Waits
+        }
+    }
+
+    /// What would come of a write of `len` bytes (pipe(7)).
+    pub(super) fn write(&self, description: &Description, len: usize) -> Answer {
+        if len == 0 {
+            return Answer::Writes(0);
+        }
+        if self.readers == 0 {
+            return Answer::Fails(Errno::EPIPE);
+        }
+        let room = self.room_for(len);
+        match (description.nonblocking, room) {
+            (_, room) if room == len => Answer::Writes(len),
+            (true, 0) => Answer::Fails(Errno::EAGAIN),
+            (true, room) => Answer::Writes(room),
+            // Up to PIPE_BUF bytes, which is a page, go in at once or not at all.
+            (false, room) if len > PAGE && room > 0 => Answer::Part(room),
+            (false, _) => Answer::Waits,
+        }
+    }
+
+    /// What poll(2) would say, all events asked for (fs/pipe.c, pipe_poll).
+    pub(super) fn ready(&self, description: &Description) -> i16 {
+        let ended = self.writers == 0 && description.quiet_since != Some(self.opened_for_writing);
+        let mut events = 0;
+        let mut is = |true_now: bool, bits: i16| events |= if true_now { bits } else { 0 };
+        is(description.read && self.len() > 0, libc::POLLIN | libc::POLLRDNORM);
+        is(description.read && ended, libc::POLLHUP);
+        is(description.write && self.free_slots() > 0, libc::POLLOUT | libc::POLLWRNORM);
+        is(description.write && self.readers == 0, libc::POLLERR);
+        events
     }
 
     /// What a read of so many bytes gets, without taking it.
@@ -128,11 +190,11 @@ mod tests {
         let mut pipe = Pipe::new(SIZE);
         let bytes = vec![b'x'; len];
         while pipe.room_for(len) == len {
-            assert_eq!(pipe.write(&bytes), len);
+            assert_eq!(pipe.put(&bytes), len);
         }
         // The one that waits puts in what it can, if it is more than PIPE_BUF.
         if len > PAGE {
-            pipe.write(&bytes);
+            pipe.put(&bytes);
         }
         assert_eq!(pipe.len(), expected, "writes of {len}");
     }
@@ -152,7 +214,7 @@ mod tests {
     fn reads_take_across_pages_and_free_only_whole_ones() {
         let mut pipe = Pipe::new(SIZE);
         for _ in 0..16 {
-            pipe.write(&[b'x'; 3_000]);
+            pipe.put(&[b'x'; 3_000]);
         }
         assert_eq!(pipe.room_for(3_000), 0);
         pipe.take(2_999);
@@ -166,7 +228,7 @@ mod tests {
     #[test]
     fn a_page_that_was_read_from_its_start_has_no_more_room() {
         let mut pipe = Pipe::new(PAGE);
-        pipe.write(&[b'x'; 4_000]);
+        pipe.put(&[b'x'; 4_000]);
         pipe.take(3_999);
         assert_eq!(pipe.room_for(96), 96);
         assert_eq!(pipe.room_for(97), 0);
@@ -179,7 +241,7 @@ mod tests {
         let mut pipe = Pipe::new(SIZE);
         pipe.resize(PAGE);
         assert_eq!(pipe.room_for(5_000), 4_096);
-        pipe.write(&[b'x'; 4_096]);
+        pipe.put(&[b'x'; 4_096]);
         assert_eq!(pipe.room_for(1), 0);
         pipe.resize(2 * PAGE);
         assert_eq!(pipe.room_for(1), 1);

@@ -111,6 +111,7 @@ pub enum Sys {
     MqTimedsend,
     MqTimedreceive,
     MqNotify,
+    MqGetsetattr,
     RtSigaction,
     RtSigprocmask,
     RtSigtimedwait,

@@ -126,6 +126,12 @@ impl Namer {
             } else if *change < 0 {
                 let causes = self.objects[object].units.take(units);
                 let event = self.emit(thread, Verb::Acquire { object }, causes);
+                self.objects[object].units.taken_by(thread, event);
+                self.uses(thread, set, event);
+            } else {
+                // It waited for zero, or found it: nothing is taken, but what brought it there came before.
+                let causes = self.objects[object].units.emptied_by().to_vec();
+                let event = self.emit(thread, Verb::Call { name: "semop".to_owned() }, causes);
                 self.uses(thread, set, event);
             }
         }
@@ -138,6 +144,8 @@ impl Namer {
                 self.objects[object].units.add(end, change.unsigned_abs());
             } else {
                 self.objects[object].units.take(change.unsigned_abs());
+                let thread = self.events[end.index()].thread;
+                self.objects[object].units.taken_by(thread, end);
             }
         }
     }

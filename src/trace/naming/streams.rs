@@ -132,51 +132,75 @@ impl Stream {
 
 /// What a semaphore or an eventfd counts, with where each unit comes from; the oldest go first.
 #[derive(Debug, Default)]
-pub(super) struct Units(VecDeque<(EventId, u64)>);
+pub(super) struct Units {
+    there: VecDeque<(EventId, u64)>,
+    /// Who took some since it was zero or was set, each thread's last.
+    takers: BTreeMap<ThreadId, EventId>,
+    /// Those who did until it came to zero the last time.
+    emptied_by: Vec<EventId>,
+}
 
 impl Units {
     /// Units came in.
     pub(super) fn add(&mut self, event: EventId, units: u64) {
         if units > 0 {
-            self.0.push_back((event, units));
+            self.there.push_back((event, units));
         }
     }
 
     /// The counter was set.
     pub(super) fn set(&mut self, event: EventId, units: u64) {
-        self.0.clear();
+        self.there.clear();
+        self.takers.clear();
         self.add(event, units);
+        if units == 0 {
+            self.emptied_by = vec![event];
+        }
     }
 
-    /// Units went out: the events that they came from.
+    /// Units went out: the events that they came from. Who took them is told next ([`Units::taken_by`]).
     pub(super) fn take(&mut self, mut units: u64) -> Vec<EventId> {
         let mut from = Vec::new();
         while units > 0
-            && let Some((event, there)) = self.0.front_mut()
+            && let Some((event, there)) = self.there.front_mut()
         {
             from.push(*event);
             let n = units.min(*there);
             *there -= n;
             units -= n;
             if *there == 0 {
-                self.0.pop_front();
+                self.there.pop_front();
             }
         }
         from
     }
 
+    /// The units that went out last were taken by this event.
+    pub(super) fn taken_by(&mut self, thread: ThreadId, event: EventId) {
+        self.takers.insert(thread, event);
+        if self.there.is_empty() {
+            self.emptied_by = std::mem::take(&mut self.takers).into_values().collect();
+        }
+    }
+
+    /// What brought it to zero the last time: all who took from it since it was zero before, or was set. Whoever waits
+    /// for zero comes after all of them.
+    pub(super) fn emptied_by(&self) -> &[EventId] {
+        &self.emptied_by
+    }
+
     /// A release turned out to be none.
     pub(super) fn forget(&mut self, event: EventId) {
-        self.0.retain(|(from, _)| *from != event);
+        self.there.retain(|(from, _)| *from != event);
     }
 
     /// All units went out.
     pub(super) fn take_all(&mut self) -> Vec<EventId> {
-        self.0.drain(..).map(|(event, _)| event).collect()
+        self.there.drain(..).map(|(event, _)| event).collect()
     }
 
     /// How many there are.
     pub(super) fn total(&self) -> u64 {
-        self.0.iter().map(|(_, units)| units).sum()
+        self.there.iter().map(|(_, units)| units).sum()
     }
 }

@@ -344,6 +344,7 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_mq_timedsend, Sys::MqTimedsend),
     (libc::SYS_mq_timedreceive, Sys::MqTimedreceive),
     (libc::SYS_mq_notify, Sys::MqNotify),
+    (libc::SYS_mq_getsetattr, Sys::MqGetsetattr),
     (libc::SYS_rt_sigaction, Sys::RtSigaction),
     (libc::SYS_rt_sigprocmask, Sys::RtSigprocmask),
     (libc::SYS_rt_sigtimedwait, Sys::RtSigtimedwait),

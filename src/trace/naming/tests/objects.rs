@@ -208,6 +208,55 @@ fn system_v_objects_go_by_key_or_creator() {
 }
 
 #[test]
+fn who_waits_for_zero_comes_after_all_who_brought_it_there() {
+    let ops = |ops: &[(u16, i16)]| Call::SemOp { id: 102, ops: ops.to_vec(), undo: vec![] };
+    let undone = Call::SemOp { id: 102, ops: vec![(0, 1)], undo: vec![(0, 1)] };
+    check(
+        [
+            ok(MAIN, Call::SemGet { key: 0, count: 1, create: true }, 102),
+            ok(MAIN, ops(&[(0, 0)]), 0),
+            ok(MAIN, Call::SemSet { id: 102, values: vec![(0, 3)] }, 0),
+            fork(MAIN, 20),
+            fork(MAIN, 21),
+            enter(MAIN, ops(&[(0, 0)])),
+            ok(20, ops(&[(0, -1)]), 0),
+            ok(21, ops(&[(0, -1)]), 0),
+            ok(20, ops(&[(0, -1)]), 0),
+            ok(MAIN, ops(&[(0, 0)]), 0),
+            // A lock that is free at 0: whoever takes it comes after the one that gave it back, or died with it.
+            ok(20, ops(&[(0, 0), (0, 1)]), 0),
+            ok(20, ops(&[(0, -1)]), 0),
+            ok(21, ops(&[(0, 0)]), 0),
+            ok(21, undone, 0),
+            exit(21, 0),
+            ok(MAIN, ops(&[(0, 0)]), 0),
+            ok(MAIN, Call::SemSet { id: 102, values: vec![(0, 0)] }, 0),
+            ok(20, ops(&[(0, 0)]), 0),
+        ],
+        r#"
+        0 main create main.semaphore1
+        1 main call semop
+        2 main call semctl
+        3 main fork main.1
+        4 main fork main.2
+        5 main.1 acquire main.semaphore1 <- 2
+        6 main.2 acquire main.semaphore1 <- 2
+        7 main.1 acquire main.semaphore1 <- 2
+        8 main call semop <- 6 7
+        9 main.1 call semop <- 6
+        10 main.1 release main.semaphore1
+        11 main.1 acquire main.semaphore1
+        12 main.2 call semop <- 11
+        13 main.2 release main.semaphore1
+        14 main.2 exit 0
+        15 main call semop <- 14
+        16 main call semctl
+        17 main.1 call semop <- 16
+        "#,
+    );
+}
+
+#[test]
 fn a_processs_end_gives_back_what_it_took_with_sem_undo() {
     let undone = |op| Call::SemOp { id: 102, ops: vec![(0, op)], undo: vec![(0, op)] };
     let plain = |op| Call::SemOp { id: 102, ops: vec![(0, op)], undo: vec![] };
