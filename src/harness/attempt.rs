@@ -58,9 +58,16 @@ pub struct Attempt {
     /// What is done to processes on the way, to see whether it mends the run.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// Threads are followed by hand between accesses to shared memory: the same run, faster.
+    #[serde(default = "by_hand")]
+    pub by_hand: bool,
     /// What has to stand between the program and the machine; none is the best that there is.
     #[serde(default)]
     pub isolation: Option<Isolation>,
+}
+
+fn by_hand() -> bool {
+    true
 }
 
 impl Attempt {
@@ -84,6 +91,7 @@ impl Attempt {
             faults: Vec::new(),
             sites: None,
             changes: Vec::new(),
+            by_hand: true,
             isolation: None,
         }
     }
@@ -111,6 +119,9 @@ pub struct Attempted {
     /// For each event of the trace the raw event with which it began, where the attempt asks for sites.
     #[serde(default)]
     pub origins: Vec<u32>,
+    /// How many accesses to shared memory were come to by hand.
+    #[serde(default)]
+    pub by_hand: u64,
 }
 
 /// Why there is no trace: the machine's fault or ours, never the learner's. Reads well after "failed to".
@@ -160,6 +171,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
         drains,
         sites: attempt.sites,
         changes: attempt.changes.clone(),
+        by_hand: attempt.by_hand,
     };
     let mut script = FactScript::new(&attempt.peers);
     let recorded = recorder::record(&roots_of(&launch, &work), || launch.go(), options, &mut script);
@@ -167,7 +179,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let made = recorded.as_ref().map(|recorded| leftovers::of(&recorded.recording)).unwrap_or_default();
     // A root that could not start knows why better than the recorder, who saw it end.
     launch.end_and_sweep(&made)?;
-    let Recorded { mut recording, played, places, looks } = recorded?;
+    let Recorded { mut recording, played, places, looks, by_hand } = recorded?;
     if ran_out {
         let figure = format!("{} MiB in all", attempt.limits.run_memory_mib());
         recording.end = RawEnd::Limit { limit: "memory".into(), figure, tid: None, site: None };
@@ -176,7 +188,7 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let place = |raw: &u32| places.get(*raw as usize).copied().unwrap_or_default();
     let places = if attempt.places { began.iter().map(place).collect() } else { Vec::new() };
     let origins = if attempt.sites.is_some() { began } else { Vec::new() };
-    Ok(Attempted { trace, isolation, played, looks, places, origins })
+    Ok(Attempted { trace, isolation, played, looks, places, origins, by_hand })
 }
 
 fn spec_of(attempt: &Attempt) -> Result<(Spec, Vec<OwnedFd>), AttemptError> {

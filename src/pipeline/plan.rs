@@ -171,6 +171,7 @@ impl Run<'_> {
             faults: self.scenario.faults.iter().filter_map(|fault| fault.resolve(given).ok()).collect(),
             sites: None,
             changes: Vec::new(),
+            by_hand: true,
             // The worker's.
             isolation: None,
         })

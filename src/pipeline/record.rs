@@ -157,6 +157,7 @@ pub fn record_audited(
         drains: Vec::new(),
         sites,
         changes: Vec::new(),
+        by_hand: true,
         audits,
     };
     let let_it_go = || std::fs::File::from(let_go).write_all(&[1]);

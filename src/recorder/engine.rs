@@ -194,8 +194,13 @@ impl<'a> Engine<'a> {
         let end = ended?;
         let (steps, turns) = self.schedule.played();
         let played = Played { steps, turns, held: self.held_back.came_of_it() };
-        let looks = self.looks;
-        Ok(Recorded { recording: Recording { events: self.events, end }, played, places: self.places, looks })
+        Ok(Recorded {
+            recording: Recording { events: self.events, end },
+            played,
+            places: self.places,
+            looks: self.looks,
+            by_hand: self.guard.by_hand,
+        })
     }
 
     pub(super) fn tracee(&mut self, tid: Tid) -> Option<&mut Tracee> {

@@ -117,6 +117,9 @@ pub struct Options {
     pub sites: Option<Sites>,
     /// What is done to processes on the way; nothing in a run that is graded.
     pub changes: Vec<Change>,
+    /// Threads are followed by hand from one access to guarded memory to the next, where that is simple. Without it they
+    /// run there themselves: the same run, more slowly.
+    pub by_hand: bool,
     /// One call in so many of those that the model foresees is compared with what the kernel says of it.
     pub audits: NonZeroU64,
 }
@@ -132,6 +135,8 @@ pub struct Recorded {
     pub places: Vec<Place>,
     /// In how many calls somebody had to look whether the caller sleeps: those that nobody could foresee.
     pub looks: u64,
+    /// How many accesses to guarded memory were come to by hand.
+    pub by_hand: u64,
 }
 
 /// What the recorder asks the harness.

@@ -49,6 +49,16 @@ pub fn read_open(tid: i32, addr: u64, buffer: &mut [u8]) -> nix::Result<usize> {
 /// # Errors
 /// EFAULT where it could not; ESRCH; EPERM.
 pub fn write_open(tid: i32, addr: u64, bytes: &[u8]) -> nix::Result<()> {
+    ptrace::disturb();
+    write_back(tid, addr, bytes)
+}
+
+/// The same for one who keeps a copy of the memory and has changed that already: no disturbance
+/// ([`ptrace::disturbances`]).
+///
+/// # Errors
+/// As [`write_open`].
+pub fn write_back(tid: i32, addr: u64, bytes: &[u8]) -> nix::Result<()> {
     let remote = RemoteIoVec { base: addr as usize, len: bytes.len() };
     let put = process_vm_writev(Pid::from_raw(tid), &[IoSlice::new(bytes)], &[remote])?;
     if put == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
@@ -135,6 +145,7 @@ pub fn read_text(tid: i32, addr: u64, most: usize) -> Vec<u8> {
 
 /// Puts bytes where a process may write itself; false where it may not, and then perhaps some of them.
 pub fn fill(tid: i32, addr: u64, bytes: &[u8]) -> bool {
+    ptrace::disturb();
     let remote = RemoteIoVec { base: addr as usize, len: bytes.len() };
     bytes.is_empty() || process_vm_writev(Pid::from_raw(tid), &[IoSlice::new(bytes)], &[remote]) == Ok(bytes.len())
 }
@@ -144,6 +155,7 @@ pub fn fill(tid: i32, addr: u64, bytes: &[u8]) -> bool {
 /// # Errors
 /// What opening or writing /proc/PID/mem says.
 pub fn write(tid: i32, addr: u64, bytes: &[u8]) -> std::io::Result<()> {
+    ptrace::disturb();
     open(tid)?.write_all_at(bytes, addr)
 }
 

@@ -92,6 +92,7 @@ pub fn kill_by_pidfd(pidfd: BorrowedFd<'_>) -> nix::Result<()> {
 /// # Errors
 /// What kill(2) says.
 pub fn kill(pid: i32, signal: Signal) -> nix::Result<()> {
+    super::ptrace::disturb();
     // SAFETY: numbers only.
     Errno::result(unsafe { libc::kill(pid, signal.number()) }).map(drop)
 }

@@ -3,6 +3,8 @@
 //! All of them must be called by the thread that seized the tracee, and all but [`seize`] and [`interrupt`] while it is
 //! stopped; otherwise they fail with ESRCH, which is also the answer for a tracee that was killed meanwhile.
 
+use std::cell::Cell;
+
 use nix::errno::Errno;
 
 use super::arch::Registers;
@@ -19,6 +21,20 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_TRACEEXIT
     | libc::PTRACE_O_EXITKILL;
+
+thread_local! {
+    static DISTURBANCES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this thread has let a tracee run, changed its memory by [`super::memory`], or sent a signal. While that
+/// stays the same, and all tracees are stopped or asleep, nothing of theirs changes.
+pub fn disturbances() -> u64 {
+    DISTURBANCES.get()
+}
+
+pub(super) fn disturb() {
+    DISTURBANCES.set(DISTURBANCES.get() + 1);
+}
 
 fn request(request: libc::c_uint, tid: i32, data: usize) -> nix::Result<()> {
     // SAFETY: these requests take numbers, no pointers into our memory.
@@ -38,6 +54,7 @@ pub fn seize(tid: i32) -> nix::Result<()> {
 /// # Errors
 /// ESRCH.
 pub fn cont(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
+    disturb();
     request(libc::PTRACE_CONT, tid, signal.map_or(0, Signal::number) as usize)
 }
 
@@ -46,6 +63,7 @@ pub fn cont(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
 /// # Errors
 /// ESRCH.
 pub fn cont_to_exit(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
+    disturb();
     request(libc::PTRACE_SYSCALL, tid, signal.map_or(0, Signal::number) as usize)
 }
 
@@ -55,6 +73,7 @@ pub fn cont_to_exit(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
 /// # Errors
 /// ESRCH.
 pub fn step(tid: i32, signal: Option<Signal>) -> nix::Result<()> {
+    disturb();
     request(libc::PTRACE_SINGLESTEP, tid, signal.map_or(0, Signal::number) as usize)
 }
 
@@ -76,6 +95,35 @@ pub fn masked(tid: i32) -> nix::Result<u64> {
 pub fn mask(tid: i32, mask: u64) -> nix::Result<()> {
     // SAFETY: PTRACE_SETSIGMASK reads a kernel sigset of the size given, which lives through the call.
     Errno::result(unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, tid, size_of::<u64>(), &raw const mask) }).map(drop)
+}
+
+/// Whether a signal is queued that the thread would take as soon as it goes on (PTRACE_PEEKSIGINFO); cheaper than what
+/// /proc tells. One that is masked is not, where only a few are queued.
+///
+/// # Errors
+/// ESRCH.
+pub fn awaits_signal(tid: i32) -> nix::Result<bool> {
+    const LOOKED_AT: usize = 8;
+    for flags in [0, libc::PTRACE_PEEKSIGINFO_SHARED] {
+        let args = libc::ptrace_peeksiginfo_args { off: 0, flags, nr: LOOKED_AT as i32 };
+        // SAFETY: siginfo_t is plain data, for which zeroes are valid.
+        let mut queued: [libc::siginfo_t; LOOKED_AT] = unsafe { std::mem::zeroed() };
+        let to = queued.as_mut_ptr();
+        // SAFETY: PTRACE_PEEKSIGINFO reads the arguments and writes at most `nr` siginfo_t; all live through the call.
+        let got = Errno::result(unsafe { libc::ptrace(libc::PTRACE_PEEKSIGINFO, tid, &raw const args, to) })?;
+        let queued = &queued[..usize::try_from(got).unwrap_or(0)];
+        if queued.len() == LOOKED_AT {
+            return Ok(true);
+        }
+        if !queued.is_empty() {
+            let masked = masked(tid)?;
+            // The first real-time signals, and those that nobody may mask, are bits as well.
+            if queued.iter().any(|signal| masked >> (signal.si_signo - 1) & 1 == 0) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Where the access failed for which the thread stopped with SIGSEGV; none where the memory is not there, or somebody

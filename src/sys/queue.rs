@@ -38,6 +38,7 @@ const _: () = assert!(size_of::<Info>() == size_of::<libc::siginfo_t>());
 /// # Errors
 /// ESRCH; EAGAIN where the queue of a real-time signal is full.
 pub fn send_timer_signal(process: i32, thread: Option<i32>, signal: Signal, timer: TimerInfo) -> nix::Result<()> {
+    super::ptrace::disturb();
     let TimerInfo { id, overrun, value } = timer;
     let info =
         Info { signo: signal.number(), errno: 0, code: libc::SI_TIMER, pad: 0, id, overrun, value, rest: [0; 12] };

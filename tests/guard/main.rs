@@ -7,6 +7,7 @@
 mod accesses;
 #[path = "programs/atomics.rs"]
 mod atomics;
+mod by_hand;
 #[path = "../support/own_process.rs"]
 mod own_process;
 mod processes;
@@ -14,7 +15,7 @@ mod races;
 mod record;
 
 fn main() -> std::process::ExitCode {
-    let cases: Vec<_> = [accesses::ALL, processes::ALL, races::ALL].concat();
+    let cases: Vec<_> = [accesses::ALL, processes::ALL, races::ALL, by_hand::ALL].concat();
     own_process::main("guard", &cases, |_, _| {
         atomics::run();
         std::process::ExitCode::SUCCESS

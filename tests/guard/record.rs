@@ -46,14 +46,17 @@ impl Program {
     }
 
     fn run(&self, args: &[&str], schedule: Schedule) -> Trace {
-        let described = Attempt {
+        attempt(&self.attempt(args, schedule)).expect("a trace").trace
+    }
+
+    pub(crate) fn attempt(&self, args: &[&str], schedule: Schedule) -> Attempt {
+        Attempt {
             // So many accesses take long on a machine that is busy with other things.
             limits: Limits { wall_ms: 600_000, ..Limits::default() },
             schedule,
             entropy: 1,
             ..Attempt::plain(self.file.clone(), "program", args.iter().map(|arg| arg.as_bytes().to_vec()).collect())
-        };
-        attempt(&described).expect("a trace").trace
+        }
     }
 }
 

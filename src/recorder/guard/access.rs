@@ -19,8 +19,12 @@ impl Engine<'_> {
             let Some(pending) = self.tracee(tid).and_then(|tracee| tracee.standing.access.take()) else {
                 return Ok(false);
             };
-            if !self.carry_out(tid, pending)? {
+            let code = pending.code.clone();
+            let Some(registers) = self.carry_out(tid, pending)? else {
                 return Ok(self.tracee(tid).is_some_and(|tracee| tracee.standing.is_before_access()));
+            };
+            if self.go_ahead(tid, code.as_deref(), registers)? {
+                return Ok(true);
             }
             self.set(tid, State::Running, Resume::Next(None));
             if let Some(tracee) = self.tracee(tid) {
@@ -38,14 +42,15 @@ impl Engine<'_> {
         }
     }
 
-    /// Whether the thread can go on: the access is done. If not it stands before the same one, or met another stop.
-    pub(super) fn carry_out(&mut self, tid: Tid, pending: Pending) -> Fallible<bool> {
-        let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return Ok(false) };
-        let Some(space) = self.guard.space(tgid) else { return Ok(true) };
-        let Some(faulted) = space.guarded(pending.addr).cloned() else { return Ok(true) };
+    /// The registers with which the thread is to go on: the access is done. None where it stands before the same one, or
+    /// met another stop.
+    pub(super) fn carry_out(&mut self, tid: Tid, pending: Pending) -> Fallible<Option<Registers>> {
+        let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return Ok(None) };
+        let Some(space) = self.guard.space(tgid) else { return Ok(Some(pending.registers)) };
+        let Some(faulted) = space.guarded(pending.addr).cloned() else { return Ok(Some(pending.registers)) };
         if self.guard.accesses > MOST_ACCESSES || !self.guard.sees(&faulted.file) {
             self.open_for_good(tid, tgid, &faulted)?;
-            return Ok(true);
+            return Ok(Some(pending.registers));
         }
         let touches = pending.code.as_ref().and_then(|code| code.instruction.touches(&pending.registers));
         let places: Vec<Place> = touches
@@ -60,7 +65,7 @@ impl Engine<'_> {
         let inside = |place: &Place| place.touch.addr + place.touch.len <= place.mapping.end();
         let (Some(code), false, true) = (pending.code.clone(), places.is_empty(), places.iter().all(inside)) else {
             // Nothing is known of it: it is done, and what it changed is seen by comparing.
-            return self.step_opened(tid, &pending.registers, &[faulted]).map(|stepped| stepped.is_some());
+            return self.step_opened(tid, &pending.registers, &[faulted]);
         };
         match code.instruction.simple(&pending.registers) {
             Some(Simple::Load) => {
@@ -68,9 +73,12 @@ impl Engine<'_> {
                 if memory::read_stopped(tid, places[0].open, &mut bytes) == Ok(bytes.len()) {
                     let mut registers = pending.registers;
                     code.instruction.finish_load(&mut registers, &bytes);
-                    self.put(tid, &mut registers)?;
+                    if self.stacks.is_some() {
+                        // Where it happened is looked up behind it, as when the instruction ran itself.
+                        self.put(tid, &mut registers)?;
+                    }
                     self.loaded(tid, &code, &pending, &places[0], bytes);
-                    return Ok(true);
+                    return Ok(Some(registers));
                 }
             }
             Some(Simple::Store) => {
@@ -78,8 +86,7 @@ impl Engine<'_> {
                 if self.store(tid, &code, &pending, &places[0], bytes) {
                     let mut registers = pending.registers;
                     code.instruction.skip(&mut registers);
-                    self.put(tid, &mut registers)?;
-                    return Ok(true);
+                    return Ok(Some(registers));
                 }
             }
             Some(simple)
@@ -87,8 +94,7 @@ impl Engine<'_> {
             {
                 let mut registers = pending.registers;
                 code.instruction.skip(&mut registers);
-                self.put(tid, &mut registers)?;
-                return Ok(true);
+                return Ok(Some(registers));
             }
             _ => {}
         }
@@ -102,7 +108,7 @@ impl Engine<'_> {
         code: &Code,
         pending: Pending,
         places: &[Place],
-    ) -> Fallible<bool> {
+    ) -> Fallible<Option<Registers>> {
         let read = |place: &Place| memory::read_vec(tid, place.open, place.touch.len as usize);
         let befores: Vec<Vec<u8>> = places.iter().map(read).collect();
         let locked = code.instruction.is_locked();
@@ -124,7 +130,7 @@ impl Engine<'_> {
                     tracee.standing.access = Some(pending);
                     tracee.comes_to(true);
                 }
-                return Ok(false);
+                return Ok(None);
             }
         }
         let distance = places.iter().map(|place| place.open.wrapping_sub(place.touch.addr));
@@ -137,7 +143,7 @@ impl Engine<'_> {
                 Stepped::Done(mut after) => {
                     code.instruction.put_back(&pending.registers, &mut after);
                     self.put(tid, &mut after)?;
-                    Some(())
+                    Some(*after)
                 }
                 Stepped::Instead(status) => {
                     self.put(tid, &mut pending.registers.clone())?;
@@ -154,7 +160,7 @@ impl Engine<'_> {
                         }
                     }
                     self.handle(tid, status)?;
-                    return Ok(false);
+                    return Ok(None);
                 }
             },
             None => {
@@ -162,9 +168,7 @@ impl Engine<'_> {
                 self.step_opened(tid, &pending.registers, &mappings)?
             }
         };
-        if stepped.is_none() {
-            return Ok(false);
-        }
+        let Some(registers) = stepped else { return Ok(None) };
         for (place, before) in places.iter().zip(befores) {
             if place.touch.reads && half.is_none() {
                 self.loaded(tid, code, &pending, place, before.clone());
@@ -177,16 +181,16 @@ impl Engine<'_> {
                 }
             }
         }
-        Ok(true)
+        Ok(Some(registers))
     }
 
-    /// Opens the mappings for one instruction; none where the thread met another stop, or is gone.
+    /// Opens the mappings for one instruction: the registers behind it. None where the thread met another stop, or is gone.
     pub(super) fn step_opened(
         &mut self,
         tid: Tid,
         registers: &Registers,
         mappings: &[Mapping],
-    ) -> Fallible<Option<()>> {
+    ) -> Fallible<Option<Registers>> {
         let protect = |engine: &mut Self, open: bool| {
             engine.inject(tid, |session| {
                 for mapping in mappings {
@@ -200,7 +204,7 @@ impl Engine<'_> {
             return Ok(None);
         }
         match self.step_once(tid, registers)? {
-            Stepped::Done(_) => protect(self, false),
+            Stepped::Done(after) => Ok(protect(self, false)?.map(|()| *after)),
             Stepped::Instead(status) => {
                 // The signal would be lost if the thread made calls now: the guard is put back when it goes on.
                 if let Some(space) = self.tracee(tid).map(|it| it.tgid).and_then(|tgid| self.guard.space_mut(tgid)) {

@@ -1,5 +1,6 @@
 //! A fault on guarded memory: whose it is, and that the program sees nothing of it.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::super::engine::{Engine, Fallible, failed};
@@ -8,7 +9,7 @@ use super::images::Class;
 use super::inject::At;
 use super::standing::{Code, Pending};
 use crate::model::Signal;
-use crate::sys::arch::{Instruction, LONGEST_INSTRUCTION, Touch};
+use crate::sys::arch::{Instruction, LONGEST_INSTRUCTION, Registers, Touch};
 use crate::sys::wait::{Status, Stop, wait};
 use crate::sys::{memory, ptrace};
 use crate::trace::raw::Tid;
@@ -53,17 +54,22 @@ impl Engine<'_> {
         }
         let Some(fault) = fault else { return Ok(false) };
         self.restore_segv(tid)?;
+        self.stand_before(tid, fault);
+        Ok(true)
+    }
+
+    /// The thread has come to an access: a place where the schedule decides, but inside of a function that is told itself.
+    pub(super) fn stand_before(&mut self, tid: Tid, access: Pending) {
         self.guard.accesses += 1;
         self.set(tid, State::Ready, Resume::Next(None));
         let silent = self.functions.inside_sync(tid);
         if let Some(tracee) = self.tracee(tid) {
             tracee.computes_since = None;
-            tracee.standing.access = Some(Pending { silent, ..fault });
+            tracee.standing.access = Some(Pending { silent, ..access });
             if !silent {
                 tracee.comes_to(true);
             }
         }
-        Ok(true)
     }
 
     /// Carries out the access that a thread stands before, untold: it is made by a function that is told itself. False
@@ -75,7 +81,9 @@ impl Engine<'_> {
         }) else {
             return Ok(false);
         };
-        self.carry_out(tid, Pending { silent: true, ..pending })
+        let Some(mut registers) = self.carry_out(tid, Pending { silent: true, ..pending })? else { return Ok(false) };
+        self.put(tid, &mut registers)?;
+        Ok(true)
     }
 
     pub(super) fn tracee_space(&self, tid: Tid) -> Option<&super::Space> {
@@ -83,14 +91,20 @@ impl Engine<'_> {
     }
 
     pub(super) fn pending_access(&mut self, tid: Tid) -> Fallible<Option<Pending>> {
-        let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) else { return Ok(None) };
         let error = |errno| failed("look at the fault of", tid, errno);
         let Some(addr) = ptrace::denied_access(tid).map_err(error)? else { return Ok(None) };
-        let Some(space) = self.guard.space(tgid) else { return Ok(None) };
-        if space.guarded(addr).is_none() {
+        if self.tracee_space(tid).is_none_or(|space| space.guarded(addr).is_none()) {
             return Ok(None);
         }
         let registers = ptrace::registers(tid).map_err(error)?;
+        Ok(self.access_at(tid, registers, addr))
+    }
+
+    /// The access of guarded memory at `addr` that an instruction makes with these registers; none where the program
+    /// itself forbade it.
+    pub(super) fn access_at(&mut self, tid: Tid, registers: Registers, addr: u64) -> Option<Pending> {
+        let tgid = self.tracee(tid)?.tgid;
+        let space = self.guard.space(tgid)?;
         let at = registers.instruction();
         let known = space.code.borrow().get(&at).cloned();
         let code = known.unwrap_or_else(|| {
@@ -98,7 +112,7 @@ impl Engine<'_> {
             self.functions.put_back(tid, at, &mut bytes);
             let code = Instruction::decode(&bytes, at).map(|instruction| {
                 let class = space.images.borrow_mut().class(tid, at);
-                Rc::new(Code { instruction, class })
+                Rc::new(Code { instruction, class, futile: Cell::new(0) })
             });
             space.code.borrow_mut().insert(at, code.clone());
             code
@@ -111,9 +125,9 @@ impl Engine<'_> {
                 .is_some_and(|mapping| mapping.prot == libc::PROT_NONE || touch.writes && !mapping.writable())
         };
         if touches.iter().any(denied) || touches.is_empty() && space.guarded(addr).is_some_and(|it| it.prot == 0) {
-            return Ok(None);
+            return None;
         }
-        Ok(Some(Pending { registers, code, addr, silent: false }))
+        Some(Pending { registers, code, addr, silent: false })
     }
 
     /// A fault that the program masks or ignores takes the mask away and sets its disposition to the default

@@ -97,6 +97,14 @@ impl Images {
         nearest.map_or(Class::Atomic, |(_, class)| class)
     }
 
+    /// Whether an instruction is libc's, or its loader's.
+    pub(super) fn is_libcs(&mut self, tid: Tid, at: u64) -> bool {
+        if self.part(at).is_none() {
+            self.read_maps(tid);
+        }
+        self.part(at).is_some_and(|part| part.functions.libc)
+    }
+
     fn part(&self, at: u64) -> Option<&Part> {
         self.parts.iter().find(|part| part.holds(at))
     }

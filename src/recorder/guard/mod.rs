@@ -6,7 +6,8 @@
 //! of the same pages, the *alias* (mremap(2) with an old size of 0). An access faults, and the fault is a stop in which
 //! the thread stands *before* its access: a place where the schedule decides. When the thread is chosen, the access is
 //! carried out through the alias, by hand where it is simple and else by a single step with the operand moved there, and
-//! told as `Loaded` or `Stored`. The SIGSEGV never reaches the program.
+//! told as `Loaded` or `Stored`. The SIGSEGV never reaches the program. Where the few instructions up to the next access are
+//! simple they are carried out by hand too, and that access makes no stop ([`ahead`]).
 //!
 //! What only one process maps is left alone. Anonymous memory is guarded at the entry of the fork that shares it, so that
 //! the child inherits both mappings; an object with a name when a second process maps it: a process that sleeps then gets
@@ -19,11 +20,13 @@
 //! Architecture invariant: knows no names and no verdicts, and nothing of a processor but what `sys::arch` says.
 
 mod access;
+mod ahead;
 mod calls;
 mod fault;
 mod images;
 mod inject;
 mod pointers;
+mod private;
 mod robust;
 mod standing;
 mod told;
@@ -32,7 +35,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use self::ahead::Step;
 use self::images::Images;
+use self::private::Pages;
 use self::standing::Code;
 pub(super) use self::standing::Standing;
 use crate::trace::raw::{RawFile, Tid};
@@ -54,6 +59,8 @@ pub(super) struct Guard {
     fates: HashMap<Identity, Fate>,
     /// How many accesses there were.
     accesses: u64,
+    /// And how many of them were come to by hand.
+    pub(super) by_hand: u64,
 }
 
 /// What was decided of an object.
@@ -80,6 +87,11 @@ struct Space {
     /// Instructions that accessed guarded memory; processes that run the same program share it.
     code: Rc<RefCell<HashMap<u64, Option<Rc<Code>>>>>,
     images: Rc<RefCell<Images>>,
+    /// Instructions that were followed by hand, or could not be.
+    steps: Rc<RefCell<HashMap<u64, Rc<Step>>>>,
+    pages: Pages,
+    /// Whether the processor keeps return addresses of its own; none where nobody asked yet.
+    shadow_stack: Option<bool>,
 }
 
 /// Shared memory in an address space.
@@ -214,6 +226,9 @@ impl Guard {
                 on_segv: space.on_segv.clone(),
                 code: Rc::clone(&space.code),
                 images: Rc::clone(&space.images),
+                steps: Rc::clone(&space.steps),
+                pages: Pages::default(),
+                shadow_stack: space.shadow_stack,
             };
             self.add(copy)
         };

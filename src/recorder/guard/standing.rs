@@ -1,5 +1,6 @@
 //! What the guard knows of one thread, and of an access that it stands before.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::Mapping;
@@ -14,6 +15,8 @@ use crate::trace::raw::RawFile;
 pub(super) struct Code {
     pub(super) instruction: Instruction,
     pub(super) class: Class,
+    /// How often in a row no other access was come to by hand from here.
+    pub(super) futile: Cell<u32>,
 }
 
 /// What the guard knows of one thread.
@@ -31,6 +34,8 @@ pub(crate) struct Standing {
     pub(super) args: Option<[u64; 6]>,
     /// It masked SIGSEGV when it went on.
     pub(super) masks_segv: bool,
+    /// No signal awaited it when there had been so many disturbances ([`crate::sys::ptrace::disturbances`]).
+    pub(super) undisturbed: Option<u64>,
     /// Its last loads, of a few places, and how often it has seen no more than these since.
     pub(super) seen: Vec<(Touch, Vec<u8>)>,
     pub(super) again: u32,

@@ -7,12 +7,21 @@
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::{
-    AUDIT_ARCH, BREAKPOINT, FOREIGN_FROM, Instruction, LONGEST_INSTRUCTION, NUMBERS, Registers, SYSCALL, Simple,
-    errno_offset, invocation,
+    AUDIT_ARCH, BREAKPOINT, ByHand, FOREIGN_FROM, Instruction, LONGEST_INSTRUCTION, NUMBERS, Registers, SYSCALL,
+    Simple, errno_offset, invocation,
 };
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 compile_error!("ipc-grade records system calls on Linux on x86-64; this machine is of another kind");
+
+/// Memory as an instruction sees it that is carried out by hand ([`ByHand`]).
+pub trait Memory {
+    /// A number of at most eight bytes; none where it cannot be had by hand.
+    fn load(&mut self, addr: u64, len: usize) -> Option<u64>;
+
+    /// Stores the lower bytes of a number; none, and nothing is stored, where that cannot be done by hand.
+    fn store(&mut self, addr: u64, value: u64, len: usize) -> Option<()>;
+}
 
 /// A frame of a stopped thread's stack: what is needed to find the one that called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

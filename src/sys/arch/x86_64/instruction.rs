@@ -228,7 +228,7 @@ fn handle(code: &Decoded, memory: &[UsedMemory], access: &[OpAccess]) -> Option<
 }
 
 /// A register's value, of a part of it the part's; segments by their base.
-fn value_of(registers: &Registers, register: Register) -> Option<u64> {
+pub(super) fn value_of(registers: &Registers, register: Register) -> Option<u64> {
     let r = &registers.0;
     let full = match register.full_register() {
         Register::RAX => r.rax,
@@ -264,7 +264,7 @@ fn value_of(registers: &Registers, register: Register) -> Option<u64> {
 }
 
 /// Sets a general register or a part of it: 32 bits clear the upper half, fewer leave the rest.
-fn set(registers: &mut Registers, register: Register, value: u64) {
+pub(super) fn set(registers: &mut Registers, register: Register, value: u64) {
     let r = &mut registers.0;
     let full = match register.full_register() {
         Register::RAX => &mut r.rax,

@@ -1,7 +1,9 @@
 //! x86-64: syscall(2), "Architecture calling conventions"; arch/x86/entry/syscalls/syscall_64.tbl in Linux.
 
+mod by_hand;
 mod instruction;
 
+pub use by_hand::ByHand;
 pub use instruction::{Instruction, Simple};
 mod frames;
 mod lend;
