@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ipc_grade::build::{BuildError, Built, Source, Template, compile};
+use ipc_grade::build::{BuildError, Built, Source, Template, cache_folder, compile};
 use ipc_grade::course::Course;
 use ipc_grade::pipeline::allowed;
 use ipc_grade::pipeline::worker::{self, Worker};
@@ -30,6 +30,7 @@ fn main() {
     bench.one_changed_exercise(rounds);
     bench.many(cold, learners);
     bench.found(rounds);
+    bench.one_crate(rounds);
     bench.whole_course(rounds);
 }
 
@@ -63,10 +64,13 @@ impl<'c> Bench<'c> {
     }
 
     fn ours(&self, name: &str, text: &str, worker: &mut Worker) -> Duration {
-        let source = Source::of_text(text);
+        self.compiled(name, &Source::of_text(text), worker)
+    }
+
+    fn compiled(&self, name: &str, source: &Source, worker: &mut Worker) -> Duration {
         timed(|| {
             let mut perform = |call: &_| worker.compile(call).map_err(|error| BuildError::Worker(error.to_string()));
-            match compile(&self.template, name, &source, false, &mut perform).unwrap() {
+            match compile(&self.template, name, source, false, &mut perform).unwrap() {
                 Built::Program(program) => assert!(program.unheld.is_none(), "no box: {:?}", program.unheld),
                 Built::Rejected { diagnostics, .. } => panic!("{diagnostics}"),
             }
@@ -157,6 +161,62 @@ impl<'c> Bench<'c> {
         self.ours(&name, &text, &mut worker);
         let found = median((0..rounds * 5).map(|_| self.ours(&name, &text, &mut worker)).collect());
         row("a program from the cache, ms", ms(found), "under 5 ms");
+    }
+
+    /// What a compile of all of a learner's exercises as modules of one crate would take, which is not done: see
+    /// ARCHITECTURE.md, "What differs".
+    fn one_crate(&self, rounds: usize) {
+        let mut worker = Worker::new(None);
+        let folder = self.folder.join("one_crate");
+        std::fs::create_dir_all(&folder).unwrap();
+        let (mut singly, mut together) = (Vec::new(), Vec::new());
+        for round in 0..=rounds.div_ceil(3) {
+            let all: Vec<_> = (0..self.sources.len()).map(|which| self.changed(which, "singly")).collect();
+            let one: Duration = all.iter().map(|(name, text)| self.ours(name, text, &mut worker)).sum();
+            let mut main = String::new();
+            for (name, _) in &self.sources {
+                main.push_str(&format!("mod {name};\n"));
+            }
+            main.push_str("fn main() -> std::process::ExitCode {\n match std::env::args().next().as_deref() {\n");
+            for (which, (name, _)) in self.sources.iter().enumerate() {
+                let (_, text) = self.changed(which, "together");
+                let started =
+                    "pub fn started() -> std::process::ExitCode { std::process::Termination::report(main()) }";
+                std::fs::write(folder.join(format!("{name}.rs")), format!("{text}\n{started}\n")).unwrap();
+                main.push_str(&format!("  Some({name:?}) => {name}::started(),\n"));
+            }
+            main.push_str("  _ => std::process::ExitCode::FAILURE,\n }\n}\n");
+            std::fs::write(folder.join("main.rs"), main).unwrap();
+            let source = Source::of_folder(&folder, Path::new("")).unwrap();
+            let whole = self.compiled("one_crate", &source, &mut worker);
+            if round > 0 {
+                singly.push(one);
+                together.push(whole);
+            }
+        }
+        let (singly, together) = (median(singly), median(together));
+        row("all exercises singly, x as one crate (not done)", ratio(singly, together), "no goal");
+        println!("    singly {:.0} ms, as one crate {:.0} ms", ms(singly), ms(together));
+        let (mut anew, mut compiled) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let cache = tempfile::tempdir().unwrap();
+            for name in ["templates", "sysroots", "toolchains"] {
+                std::os::unix::fs::symlink(cache_folder().join(name), cache.path().join(name)).unwrap();
+            }
+            let check = || {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_ipc-grade"));
+                command.args(["check", "--source", "solutions", "--no-cache"]).current_dir(&self.course.dir);
+                command.env("IPC_GRADE_CACHE", cache.path()).stdout(Stdio::null()).stderr(Stdio::null());
+                timed(|| assert!(command.status().unwrap().success()))
+            };
+            anew.push(check());
+            compiled.push(check());
+        }
+        let (anew, compiled) = (median(anew), median(compiled));
+        row("check of it all anew, x with nothing to compile", ratio(anew, compiled), "no goal");
+        let saved = (anew - compiled).mul_f64(1.0 - ratio(together, singly));
+        row("the same, x with one crate (computed)", ratio(anew, anew - saved), "no goal");
+        println!("    anew {:.0} ms, with nothing to compile {:.0} ms", ms(anew), ms(compiled));
     }
 
     fn whole_course(&self, rounds: usize) {

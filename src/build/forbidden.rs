@@ -40,7 +40,7 @@ const FILES: [(&str, &str); 5] = [
 pub(super) fn find(folder: &Path, manifest: Option<&str>, allowed: &[Allowed]) -> Option<Forbidden> {
     let file = FILES.iter().find(|(name, _)| folder.join(name).symlink_metadata().is_ok());
     let of_file = |(name, what): &(&str, &str)| {
-        let what = format!("{what} is no part of an answer, and is not run");
+        let what = format!("{what} is no part of an answer, and is not run: remove it");
         Forbidden { file: (*name).to_owned(), line: None, what }
     };
     file.map(of_file).or_else(|| of_manifest(manifest?, allowed))
@@ -55,7 +55,7 @@ fn of_manifest(text: &str, allowed: &[Allowed]) -> Option<Forbidden> {
         if let Some((at, value)) = key
             && !matches!(value, DeValue::Boolean(false))
         {
-            found.push((at, format!("{what} is no part of an answer, and is not run")));
+            found.push((at, format!("{what} is no part of an answer, and is not run: take it out of Cargo.toml")));
         }
     };
     let within = |table: &str, name: &str| entry(manifest.get(table)?.get_ref().as_table()?, name);
@@ -102,7 +102,9 @@ fn of_dependency(key: &str, value: &Spanned<DeValue<'_>>, allowed: &[Allowed]) -
     };
     // The course's own crates are found by a path; which one does not matter, for grading takes the course's.
     let elsewhere = text("git").is_some() || text("path").is_some() && known.own.is_none();
-    elsewhere.then(|| format!("`{name}` from another place than the registry is no part of an answer"))
+    elsewhere.then(|| {
+        format!("`{name}` from another place than the registry is no part of an answer: name its version alone")
+    })
 }
 
 fn listed(names: &[&str]) -> String {
@@ -147,6 +149,7 @@ mod tests {
         check("[package]\nname = \"x\"\nbuild = \"make.rs\"\n", 3, "a build script");
         check("[package]\nlinks = \"ssl\"\n", 2, "a library of its own");
         check("[lib]\nproc-macro = true\n", 2, "a procedural macro");
+        check("[lib]\nproc-macro = true\n", 2, "take it out of Cargo.toml");
         check("[build-dependencies]\ncc = \"1\"\n", 1, "a build script's crate");
         check("[patch.crates-io]\nnix = { path = \"nix\" }\n", 1, "another version");
         check(

@@ -323,6 +323,8 @@ mod tests {
             fs::write(&path, "[dependencies]\nrand = \"1\"\n").expect("a file");
             let fault = Source::of_exercise(folder.path(), &[]).expect_err("a fault");
             assert_eq!((fault.code(), fault.to_string().starts_with(says)), (Code::B002, true), "{fault}");
+            let file_alone = file != "Cargo.toml";
+            assert_eq!(fault.to_string().contains("remove it"), file_alone);
             fs::remove_file(path).expect("removed");
         }
     }

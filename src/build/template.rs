@@ -342,7 +342,15 @@ fn build(folder: &Path, toolchain: &Toolchain, wrapper: &Path, vendor: Option<&P
     if output.status.success() {
         return Ok(());
     }
-    Err(BuildError::Crates(String::from_utf8_lossy(&output.stderr).into_owned()))
+    let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if let Some(vendor) = vendor {
+        said.push_str(&format!(
+            "(cargo was given no source of crates but {0}; when the course allows others, it is made anew: \
+             cargo vendor --manifest-path exercises/Cargo.toml {0})\n",
+            vendor.display()
+        ));
+    }
+    Err(BuildError::Crates(said))
 }
 
 fn cargo(

@@ -176,7 +176,10 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
     let mut script = FactScript::new(&attempt.peers);
     let recorded = recorder::record(&roots_of(&launch, &work), || launch.go(), options, &mut script);
     let ran_out = launch.ran_out_of_memory();
-    let made = recorded.as_ref().map(|recorded| leftovers::of(&recorded.recording)).unwrap_or_default();
+    let made = recorded
+        .as_ref()
+        .map(|recorded| leftovers::of(&recorded.recording, |queue| script.stood(queue)))
+        .unwrap_or_default();
     // A root that could not start knows why better than the recorder, who saw it end.
     launch.end_and_sweep(&made)?;
     let Recorded { mut recording, played, places, looks, by_hand } = recorded?;

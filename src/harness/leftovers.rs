@@ -3,8 +3,8 @@
 use crate::sandbox::Leftover;
 use crate::trace::raw::{Call, FileKind, RawKind, Recording};
 
-/// Every IPC object that a call of the run's may have made, in order.
-pub(super) fn of(recording: &Recording) -> Vec<Leftover> {
+/// Every IPC object that a call of the run's may have made, in order, but for queues that stood before it.
+pub(super) fn of(recording: &Recording, stood: impl Fn(&str) -> bool) -> Vec<Leftover> {
     let mut made = Vec::new();
     for event in &recording.events {
         let RawKind::Returned { call, result } = &event.kind else { continue };
@@ -24,7 +24,7 @@ pub(super) fn of(recording: &Recording) -> Vec<Leftover> {
             Call::Link { to, .. } | Call::Rename { to, .. } => {
                 to.strip_prefix("/dev/shm/").map(|name| Leftover::Shared(name.to_owned()))
             }
-            Call::MqOpen { name, create: true, .. } => Some(Leftover::Queue(name.clone())),
+            Call::MqOpen { name, create: true, .. } if !stood(name) => Some(Leftover::Queue(name.clone())),
             Call::ShmGet { create: true, .. } => Some(Leftover::Segment(id)),
             Call::SemGet { create: true, .. } => Some(Leftover::Semaphores(id)),
             Call::MsgGet { create: true, .. } => Some(Leftover::Messages(id)),

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::resolve::{ResolvedFact, ResolvedPeer, ResolvedStep, ResolvedWaiting};
 use crate::recorder::Script;
+use crate::sys::objects;
 use crate::trace::Trace;
 use crate::trace::naming::{NameKind, Namer};
 use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Tid};
@@ -19,11 +20,18 @@ pub(super) struct FactScript<'a> {
     by_tid: HashMap<Tid, usize>,
     /// The process that each peer's facts singled out last.
     it: HashMap<Tid, InnerPid>,
+    /// Queues that the run may have made, and whether each was there before it.
+    queues: HashMap<String, bool>,
 }
 
 impl<'a> FactScript<'a> {
     pub(super) fn new(peers: &'a [ResolvedPeer]) -> Self {
-        Self { namer: Namer::new(), peers, by_tid: HashMap::new(), it: HashMap::new() }
+        Self { namer: Namer::new(), peers, by_tid: HashMap::new(), it: HashMap::new(), queues: HashMap::new() }
+    }
+
+    /// Whether this queue was there before the run, which may have made it.
+    pub(super) fn stood(&self, queue: &str) -> bool {
+        self.queues.get(queue).copied().unwrap_or_default()
     }
 
     /// The trace of all events told, and for each of its events the raw one with which it began.
@@ -62,6 +70,11 @@ impl Script for FactScript<'_> {
             self.by_tid.insert(event.tid, place);
         }
         self.namer.feed(event);
+    }
+
+    fn may_make(&mut self, queue: &str) {
+        // Later it may be the run's own.
+        self.queues.entry(queue.to_owned()).or_insert_with(|| objects::queue_stands(queue));
     }
 
     fn may_go_on(&mut self, peer: Tid, step: u32, idle: bool) -> Option<Vec<u32>> {

@@ -7,6 +7,7 @@
 
 use nix::unistd::{Pid, getpgid};
 
+use super::decode;
 use super::engine::Engine;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
@@ -42,6 +43,15 @@ impl Engine<'_> {
                 (!self.is_ours(a as i32)).then_some(libc::EPERM)
             }
             _ => None,
+        }
+    }
+
+    /// Lets the script look whether a queue is a stranger's, before a call may make it.
+    pub(super) fn tell_of_queue(&mut self, tid: Tid, call: &Invocation) {
+        let [name, flags, ..] = call.args;
+        if self.options.strangers && call.sys == Sys::MqOpen && flags as i32 & libc::O_CREAT != 0 {
+            // mq_open(3) takes the slash off.
+            self.script.may_make(&format!("/{}", decode::text(tid, name)));
         }
     }
 

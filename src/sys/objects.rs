@@ -1,4 +1,4 @@
-//! Removing IPC objects by their names and ids (mq_unlink(3), shmctl(2), semctl(2), msgctl(2)).
+//! Looking for IPC objects, and removing them, by their names and ids (mq_unlink(3), shmctl(2), semctl(2), msgctl(2)).
 
 use nix::errno::Errno;
 
@@ -8,6 +8,18 @@ use nix::errno::Errno;
 /// What mq_unlink(3) says.
 pub fn remove_queue(name: &str) -> nix::Result<()> {
     nix::mqueue::mq_unlink(name)
+}
+
+/// Whether there is a queue of this name, or there may be: one that cannot be opened is there (mq_open(3)).
+pub fn queue_stands(name: &str) -> bool {
+    use nix::mqueue::{MQ_OFlag, mq_close, mq_open};
+    match mq_open(name, MQ_OFlag::O_RDONLY | MQ_OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty(), None) {
+        Ok(queue) => {
+            let _closed = mq_close(queue);
+            true
+        }
+        Err(errno) => errno != Errno::ENOENT,
+    }
 }
 
 /// The System V segment of this id; it goes when nobody has it attached any more.

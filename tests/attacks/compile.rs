@@ -43,8 +43,11 @@ struct Attack {
 
 impl Attack {
     fn new() -> Self {
+        // The toolchain of whoever started the tests may not be for this user to read. The part is called `compiler`.
         if !can_compile() {
-            // The toolchain of whoever started the tests is not for this user to read.
+            let required =
+                std::env::var("IPC_GRADE_REQUIRE").is_ok_and(|list| list.split(',').any(|x| x == "compiler"));
+            assert!(!required, "this user has no compiler, and IPC_GRADE_REQUIRE names it");
             println!("SKIPPED: this user has no compiler");
             std::process::exit(0);
         }

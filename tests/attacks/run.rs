@@ -212,6 +212,26 @@ fn same_names(isolation: Isolation) {
     }
 }
 
+/// Where names are the machine's, a queue that a run opens with O_CREAT and did not make is there after it.
+fn queue_that_was_there(isolation: Isolation) {
+    use nix::mqueue::{MQ_OFlag, MqAttr, mq_close, mq_open, mq_unlink};
+    if !has(isolation) {
+        return;
+    }
+    let program = Program::compile(include_str!("programs/opens_queues.c"));
+    let named = |what: &str| format!("/ipc-grade-{what}-{}", std::process::id());
+    let (kept, made) = (named("kept"), named("made"));
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o666);
+    let attributes = MqAttr::new(0, 2, 64, 0);
+    let own = mq_open(kept.as_str(), MQ_OFlag::O_RDWR | MQ_OFlag::O_CREAT, mode, Some(&attributes)).expect("a queue");
+    let args = [&kept, &made].map(|name| name.clone().into_bytes()).to_vec();
+    let plain = Attempt::plain(program.path(), "attack", args);
+    outcome(&Attempt { limits: LIMITS, entropy: 1, isolation: Some(isolation), ..plain });
+    let there = [&kept, &made].map(|name| mq_open(name.as_str(), MQ_OFlag::O_RDWR, mode, None).map(mq_close).is_ok());
+    let _gone = (mq_close(own), mq_unlink(kept.as_str()), mq_unlink(made.as_str()));
+    assert_eq!(there, [true, false], "{kept} is there, {made} is gone");
+}
+
 /// Whether the machine has the level; says so where it has not.
 pub(crate) fn has(isolation: Isolation) -> bool {
     let Err(error) = probe::works(isolation).expect("one thread") else { return true };
@@ -250,6 +270,8 @@ macro_rules! attacks {
             ("the same names, 100 times, at Namespaces", || same_names(Isolation::Namespaces)),
             ("the same names, 100 times, at Landlock", || same_names(Isolation::Landlock)),
             ("the same names, 100 times, at Limits", || same_names(Isolation::Limits)),
+            ("a queue that was there, at Landlock", || queue_that_was_there(Isolation::Landlock)),
+            ("a queue that was there, at Limits", || queue_that_was_there(Isolation::Limits)),
         ];
     };
     (@at $name:ident, $isolation:ident, $outcome:expr) => {(
