@@ -71,10 +71,11 @@ fn main() {
         }
         let one = |time: Duration| time.as_secs_f64() * 1e6 / size.ping_pongs as f64;
         println!("    a round trip: bare {:.2} us, recorded {:.2} us", one(times.bare), one(times.recorded));
-        if let Some(floor) = times.floor {
+        for (what, floor) in [("looks at nothing", times.floor), ("asks for the call", times.asking)] {
+            let Some(floor) = floor else { continue };
             let ratio = floor.as_secs_f64() / times.bare.as_secs_f64();
             let stop = one(floor.saturating_sub(times.bare)) / CALLS_EACH;
-            println!("    a tracer that looks at nothing: {ratio:.2} x bare, {stop:.2} us for a stop");
+            println!("    a tracer that {what}: {ratio:.2} x bare, {stop:.2} us for a stop");
         }
     }
     if wanted("compute") {
@@ -129,6 +130,7 @@ struct Times {
     recorded: Duration,
     strace: Option<Duration>,
     floor: Option<Duration>,
+    asking: Option<Duration>,
 }
 
 impl Times {
@@ -144,7 +146,8 @@ impl Times {
 impl Bench {
     /// Runs the command bare, recorded, and under strace, in turns.
     fn compare(&self, command: &[&std::ffi::OsStr]) -> Times {
-        let (mut bare, mut recorded, mut strace, mut floor) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut bare, mut recorded, mut strace) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut floor, mut asking) = (Vec::new(), Vec::new());
         for round in 0..self.rounds {
             bare.push(time(|| run(Command::new(command[0]).args(&command[1..]))));
             recorded.push(time(|| drop(recording(command, round as u32))));
@@ -153,11 +156,18 @@ impl Bench {
                 strace.push(time(|| run(peer.args(["-f", "-o", "/dev/null"]).args(command))));
             }
             if self.floor {
-                floor.push(time(|| floor::trace(command)));
+                floor.push(time(|| floor::trace(command, false)));
+                asking.push(time(|| floor::trace(command, true)));
             }
         }
         let if_any = |times: Vec<Duration>| (!times.is_empty()).then(|| median(times));
-        Times { bare: median(bare), recorded: median(recorded), strace: if_any(strace), floor: if_any(floor) }
+        Times {
+            bare: median(bare),
+            recorded: median(recorded),
+            strace: if_any(strace),
+            floor: if_any(floor),
+            asking: if_any(asking),
+        }
     }
 }
 

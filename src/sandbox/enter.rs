@@ -11,10 +11,12 @@ use nix::unistd::{getegid, geteuid, pipe2, sethostname};
 
 use super::cgroup::Delegated;
 use super::error::{SandboxError, Step};
+use super::kept::Users;
 use super::level::Isolation;
 use super::root;
+use crate::model::Signal;
 use crate::sys::namespace::{Ids, Stretch, deny_setgroups, map_ids};
-use crate::sys::process::{Side, exit_now, fork, single_threaded};
+use crate::sys::process::{Side, exit_now, fork, ignored_signals, single_threaded};
 use crate::sys::wait::{Status, wait};
 
 /// Who a root becomes.
@@ -49,9 +51,18 @@ pub(super) struct Entered {
     pub(super) cgroup: Option<Delegated>,
     /// The mount namespace that each run takes a copy of, at L0 and L1.
     pub(super) template: Option<Arc<File>>,
+    /// The user namespaces of roots, at L0 and L1.
+    pub(super) users: Option<Arc<Users>>,
+    /// The signals that the worker ignores, which nobody in the box is to inherit.
+    pub(super) ignored: Vec<Signal>,
 }
 
 impl Entered {
+    /// Without namespaces and what belongs to them.
+    fn new(isolation: Isolation, person: Person) -> Self {
+        Self { isolation, person, cgroup: None, template: None, users: None, ignored: ignored_signals() }
+    }
+
     /// The user and group that a root changes to, where that is another one than its own.
     pub(super) fn other_user(&self) -> Option<u32> {
         match (self.person, self.isolation.is_own_world()) {
@@ -91,7 +102,7 @@ pub fn enter_level(wanted: Option<Isolation>) -> Result<Isolation, SandboxError>
             // Whoever is orphaned in a run falls to init, and to this process when init is gone (prctl(2)).
             nix::sys::prctl::set_child_subreaper(true).map_err(|errno| SandboxError::step(Step::Fork, errno))?;
             let person = if geteuid().is_root() && maps(NOBODY) { Person::Nobody } else { Person::Starter };
-            let _first = ENTERED.set(Entered { isolation, person, cgroup: None, template: None });
+            let _first = ENTERED.set(Entered::new(isolation, person));
         }
         Isolation::None => return Err(SandboxError::NoLevel),
     }
@@ -134,7 +145,8 @@ fn enter_namespaces(isolation: Isolation, cgroup: Option<Delegated>) -> Result<(
         .map_err(failed(Step::PrivateMounts))?;
     sethostname("box").map_err(failed(Step::HostName))?;
     let template = Some(Arc::new(root::template()?));
-    let _first = ENTERED.set(Entered { isolation, person, cgroup, template });
+    let users = Some(Arc::new(Users::new(person)?));
+    let _first = ENTERED.set(Entered { cgroup, template, users, ..Entered::new(isolation, person) });
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! The worker's side of an attempt: start the box, let its roots go, end it.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,7 +17,7 @@ use super::cgroup::Group;
 use super::enter::{Entered, entered};
 use super::error::{SandboxError, Step};
 use super::stub;
-use super::wire::{Message, Received, Receiver, channel};
+use super::wire::{Go, Message, Received, Receiver, channel, gate};
 use super::{PROGRAM_FOLDER, WORK_FOLDER};
 use crate::model::Limits;
 use crate::sys::process::{Side, clone_into, kill_by_pidfd, kill_children};
@@ -118,7 +117,9 @@ pub struct RootHandle {
 #[derive(Debug)]
 pub struct Launch {
     roots: Vec<RootHandle>,
-    go: Vec<File>,
+    go: Vec<Go>,
+    /// The program's, until it is let go.
+    streams: Vec<OwnedFd>,
     init: Init,
     messages: Receiver,
     /// The folder of a run without namespaces; after `init`, so that it goes when nobody is in it any more.
@@ -143,7 +144,7 @@ pub(super) struct Init {
 
 /// Starts the box of one attempt.
 ///
-/// The descriptors in `spec` are closed in this process when it returns.
+/// The descriptors in `spec` are closed in this process when it returns, the program's streams when it is let go.
 ///
 /// # Errors
 /// What the machine does not give, or a program that cannot be opened; the box is gone again then.
@@ -157,13 +158,8 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
     let failed = |errno| SandboxError::step(Step::Channels, errno);
     let (sender, messages) = channel(PATIENCE).map_err(failed)?;
     let (until, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
-    let mut waits = Vec::new();
-    let mut go = Vec::new();
-    for _root in &names {
-        let (wait_for, write) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
-        waits.push(wait_for);
-        go.push(File::from(write));
-    }
+    let gates: Result<Vec<_>, _> = names.iter().map(|_| gate()).collect();
+    let (gates, go) = gates.map_err(failed)?.into_iter().unzip();
     let bare = spec.ground.0.take();
     if let Some(bare) = &bare {
         let tools = spec.tools.iter().map(|(name, file)| (name.as_str(), file.as_path()));
@@ -181,34 +177,28 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
         false => CloneFlags::empty(),
     };
     let init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
-        Side::Child => stub::init(spec, Outside { entered, bare, group }, sender, until, waits),
+        Side::Child => stub::init(spec, Outside { entered, bare, group }, sender, until, gates),
         Side::Parent((pid, pidfd)) => Init::new(pid, pidfd, lifeline, own_world),
     };
     // Ours must go, or the messages would never end, and a reader of the program's output would never see it end.
-    drop((spec, sender, until, waits));
-    let mut launch = Launch { roots: Vec::new(), go, init, messages, bare, group };
+    drop((sender, until, gates));
+    let Spec { streams, .. } = spec;
+    let mut launch = Launch { roots: Vec::new(), go, streams: streams.into(), init, messages, bare, group };
     let mut standing = vec![None; names.len()];
-    let mut ready = false;
-    loop {
+    while standing.iter().any(Option::is_none) {
         match launch.messages.receive().map_err(failed)? {
             Received::Message(Message::Standing { index, inner }, outer) => {
                 let place = usize::try_from(index).ok().and_then(|index| standing.get_mut(index));
                 *place.ok_or(SandboxError::Lost)? = Some((outer, inner));
-            }
-            Received::Message(Message::Ready, _) => {
-                ready = true;
-                // Where there is none the next run has less room, sometimes: no reason not to make this one.
-                launch.init.queues = launch.messages.passed().and_then(|folder| Dir::from_fd(folder).ok());
             }
             Received::Message(Message::Failed(failure), _) => return Err(failure.into()),
             Received::Message(Message::Ended { .. }, _) => return Err(SandboxError::Lost),
             Received::Nothing => return Err(SandboxError::Late(PATIENCE)),
             Received::End => return Err(SandboxError::Lost),
         }
-        if ready && standing.iter().all(Option::is_some) {
-            break;
-        }
     }
+    // Where there is none the next run has less room, sometimes: no reason not to make this one.
+    launch.init.queues = launch.messages.passed().and_then(|folder| Dir::from_fd(folder).ok());
     launch.roots = names
         .into_iter()
         .zip(standing.into_iter().flatten())
@@ -229,8 +219,10 @@ impl Launch {
     /// EPIPE where a root is gone already.
     pub fn go(&mut self) -> io::Result<()> {
         let program = self.roots.last().map_or(0, |root| root.inner);
-        for mut go in self.go.drain(..) {
-            go.write_all(&program.to_ne_bytes())?;
+        let streams = std::mem::take(&mut self.streams);
+        let last = self.go.len().saturating_sub(1);
+        for (index, go) in self.go.drain(..).enumerate() {
+            go.send(program, if index == last { &streams } else { &[] })?;
         }
         Ok(())
     }

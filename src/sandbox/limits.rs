@@ -29,9 +29,12 @@ pub(super) fn apply(limits: &Limits, own_users: bool) -> nix::Result<()> {
     if own_users && counts_by_namespace() {
         lower(Resource::RLIMIT_NPROC, processes(limits))?;
     }
-    // Where memory runs out, the program goes before the grader (proc_pid_oom_score_adj(5)); a wish, no bound.
-    let _unwished = write_once(Path::new("/proc/self/oom_score_adj"), "1000");
     Ok(())
+}
+
+/// Where memory runs out, this process goes before the grader (proc_pid_oom_score_adj(5)); a wish, no bound.
+pub(super) fn go_first() {
+    let _unwished = write_once(Path::new("/proc/self/oom_score_adj"), "1000");
 }
 
 /// What a tool of ours may use: its input is not ours.

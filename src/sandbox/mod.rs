@@ -9,17 +9,20 @@
 //! (loopback down) and a UTS namespace of its own, in which it is root and may make more.
 //!
 //! For each attempt [`launch`] clones *init* into new pid, mount and IPC namespaces, where it is pid 1. It builds the
-//! root (`root.rs`), forks the *roots*, peers first and in order, the program last, closes all that it has open but
-//! the *lifeline*, says that it is ready, and sleeps reading that pipe. It ignores SIGCHLD: whoever is orphaned into
-//! its care is reaped by the kernel.
+//! root (`root.rs`), forks the *roots*, peers first and in order, the program last; before the program it closes all that
+//! it has open but the *lifeline* and what the program needs to start: where the program stands, all is ready. It ends up
+//! asleep, reading that pipe. It ignores SIGCHLD: whoever is orphaned into its care is reaped by the kernel. The program shares
+//! init's memory, as after vfork(2), and init sleeps, until the program has been executed.
 //!
-//! Each root becomes an ordinary user without capabilities in a user namespace of its own, closes what is not its
+//! Each root becomes an ordinary user without capabilities in a user namespace that the worker keeps (`kept.rs`: one for
+//! programs, one for peers, so that neither may look into the other), closes what is not its
 //! own, says by a message (its sender's id, as the worker sees it, comes with SCM_CREDENTIALS) that it stands, and
-//! sleeps reading its *go* pipe. There the recorder seizes it. [`Launch::go`] writes the program's id (as peers see
-//! it) into every go pipe; a root then installs the filter and execs, or runs the peer's code.
+//! sleeps reading its *gate*. There the recorder seizes it. [`Launch::go`] sends the program's id (as peers see
+//! it) through every gate, and the program's streams through its own; a root then installs the filter and execs, or runs
+//! the peer's code.
 //!
 //! ```text
-//! worker ──lifeline──► init (1)         messages: init and roots ──► worker
+//! worker ──lifeline──► init (1)         messages: roots ──► worker
 //!   └────go──────────► peers 700001 …
 //!   └────go──────────► program 700001 + peers
 //! ```
@@ -34,12 +37,13 @@
 //! Who ends: [`Launch::end`] kills init by its pidfd, and the kernel kills all else in the pid namespace and holds
 //! init's end back until the last of them is reaped; without namespaces init kills what is left before it ends, and the
 //! worker, to whom the rest falls, does the same after it. Dropping a [`Launch`] does the same; so does the worker's death,
-//! when the lifeline comes to its end. A root whose go pipe ends before it was let go exits.
+//! when the lifeline comes to its end. A root whose gate closes before it was let go exits.
 
 mod bare;
 mod cgroup;
 mod enter;
 mod error;
+mod kept;
 mod launch;
 mod level;
 mod limits;

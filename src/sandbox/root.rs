@@ -13,27 +13,25 @@
 //! it keeps a descriptor of and nobody lives in: below a folder of the host's that this covers; then the root is exchanged
 //! and the old one let go. Init enters it and takes a copy, which is small, and mounts what is the run's own.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{pipe2, pivot_root};
+use nix::unistd::pivot_root;
 
 use super::enter::Person;
 use super::error::Step;
+use super::kept::kept;
 use super::wire::Failure;
 use super::{FIRST_PID, PROGRAM_FOLDER, WORK_FOLDER};
 use crate::model::Limits;
 use crate::sys::mount::{Reach, attach, copy_of, make_read_only};
 use crate::sys::namespace::{errno, write_once};
-use crate::sys::process::{Side, exit_now, fork};
 
 /// What the root is built for.
 #[derive(Debug, Clone, Copy)]
@@ -74,42 +72,14 @@ const LINKS: [(&str, &str); 4] = [
 /// Builds what all runs of a worker have in common, in a mount namespace of its own, and gives that namespace: each run
 /// takes a copy of it. To be called by a process of one thread.
 pub(super) fn template() -> Result<File, Failure> {
-    let failed = Failure::at(Step::Namespaces);
-    let (told, tell) = pipe2(OFlag::O_CLOEXEC).map_err(&failed)?;
-    let (until, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(&failed)?;
-    match fork().map_err(Failure::at(Step::Fork))? {
-        Side::Child => {
-            drop((told, lifeline));
-            let answer = match common() {
-                Ok(()) => [0, 0],
-                Err(failure) => [failure.step.number() + 1, failure.errno as i32],
-            };
-            let bytes: Vec<u8> = answer.iter().flat_map(|number| number.to_ne_bytes()).collect();
-            let _heard = File::from(tell).write_all(&bytes);
-            // It is only there until somebody has a descriptor of its namespace.
-            let _end = nix::unistd::read(&until, &mut [0]);
-            exit_now(0)
-        }
-        Side::Parent(pid) => {
-            drop((tell, until));
-            let mut bytes = [0; 8];
-            let read = File::from(told).read_exact(&mut bytes);
-            let number = |at: usize| i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-            let namespace = File::open(format!("/proc/{pid}/ns/mnt")).map_err(errno);
-            drop(lifeline);
-            let _reaped = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None);
-            read.map_err(errno).map_err(&failed)?;
-            match Step::numbered(number(0) - 1) {
-                Some(step) => Err(Failure::at(step)(Errno::from_raw(number(4)))),
-                None => namespace.map_err(&failed),
-            }
-        }
-    }
+    kept("mnt", || {
+        unshare(CloneFlags::CLONE_NEWNS).map_err(Failure::at(Step::Namespaces))?;
+        common()
+    })
 }
 
 /// The system's part of the root, and the places where a run mounts its own.
 fn common() -> Result<(), Failure> {
-    unshare(CloneFlags::CLONE_NEWNS).map_err(Failure::at(Step::Namespaces))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     stage()?;
     system_folders()?;
@@ -231,8 +201,8 @@ fn scratch(limits: &Limits, person: Person) -> Result<(), Failure> {
         let source = whole.join(name);
         let path = source.to_string_lossy();
         make_folder(&path, mode)?;
-        if inside != PROGRAM_FOLDER {
-            let id = Some(person.id());
+        let id = Some(person.id()).filter(|id| *id != 0);
+        if inside != PROGRAM_FOLDER && id.is_some() {
             chown(&source, id, id).map_err(errno).map_err(Failure::about(Step::Make, inside))?;
         }
         mount_from(&source, inside, MsFlags::MS_BIND)?;
@@ -254,7 +224,8 @@ fn kernel_file_systems(limits: &Limits) -> Result<(), Failure> {
     bind(Path::new("/proc/sys"), "/proc/sys", Reach::Tree)
 }
 
-/// The id before [`FIRST_PID`], or the nearest that the machine can give.
+/// The id before [`FIRST_PID`], or the nearest that this pid namespace can give: from Linux 6.14 on each has a bound of its
+/// own (pid_max in proc_sys_kernel(5)), which is not the worker's.
 fn last_pid() -> i32 {
     let most = fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|text| text.trim().parse().ok());
     let most: i32 = most.unwrap_or(32_768);
@@ -282,7 +253,12 @@ pub(super) fn mount_from(source: &Path, inside: &str, flags: MsFlags) -> Result<
 }
 
 pub(super) fn make_folder(path: &str, mode: u32) -> Result<(), Failure> {
-    let made = fs::create_dir(path).and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
+    // What the mask takes away (umask(2)) is put back; it takes nothing from most.
+    let put_back = || match mode & 0o022 {
+        0 => Ok(()),
+        _ => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+    };
+    let made = DirBuilder::new().mode(mode).create(path).and_then(|()| put_back());
     made.map_err(errno).map_err(Failure::about(Step::Make, path))
 }
 

@@ -42,7 +42,7 @@ use crate::model::Signal;
 use crate::sys::affinity;
 use crate::sys::mount::Reach;
 use crate::sys::namespace::errno;
-use crate::sys::process::{Side, clone_into, exit_now, fork, kill, reset_signals};
+use crate::sys::process::{Side, clone_into, exit_now, fork, kill, reset_ignored_signals, reset_signals};
 use crate::sys::wait::{Status, wait};
 
 /// A program of ours, what it is to do and what it may see.
@@ -247,7 +247,7 @@ fn wait_for_tool(
     if poll(&mut worker, PollTimeout::ZERO).is_ok_and(|gone| gone > 0) {
         return Err(failed(Errno::EPIPE));
     }
-    reset_signals();
+    reset_ignored_signals(&entered.ignored);
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     build(tool, entered)?;
     let pid = match fork().map_err(&failed)? {
@@ -334,7 +334,7 @@ fn start(
 
     reset_signals();
     if let Some(entered) = boxed {
-        become_ordinary(entered)?;
+        become_ordinary(entered, entered.users.as_ref().map(|users| &users.program))?;
     }
     if !tool.processors.is_empty() {
         // A wish: where it is not granted the tool runs where the worker does.

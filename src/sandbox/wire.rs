@@ -1,4 +1,5 @@
-//! Messages from init and the roots to the worker: one packet each, small enough to go in one piece.
+//! Messages from init and the roots to the worker, and the one to each root that lets it go: one packet each, small enough
+//! to go in one piece.
 
 use std::cell::RefCell;
 use std::io::{IoSlice, IoSliceMut};
@@ -18,15 +19,13 @@ use crate::sys::descriptor;
 /// What init and the roots have to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    /// A root stands on its go pipe.
+    /// A root stands at its gate; beside the program's, the folder of its world's queues.
     Standing {
         /// Its place among the roots.
         index: i32,
         /// Its id as it sees it itself.
         inner: i32,
     },
-    /// Init has forked every root and closed what is theirs.
-    Ready,
     /// A tool ended: its exit status, or else the signal's number.
     Ended {
         /// 0 to 255; -1 where a signal ended it.
@@ -59,9 +58,8 @@ impl Failure {
 }
 
 const STANDING: i32 = 1;
-const READY: i32 = 2;
-const FAILED: i32 = 3;
-const ENDED: i32 = 4;
+const FAILED: i32 = 2;
+const ENDED: i32 = 3;
 
 /// Room for a message with its subject.
 const ROOM: usize = 512;
@@ -70,7 +68,6 @@ impl Message {
     fn encode(&self) -> Vec<u8> {
         let (numbers, text) = match self {
             Self::Standing { index, inner } => ([STANDING, *index, *inner], ""),
-            Self::Ready => ([READY, 0, 0], ""),
             Self::Ended { status, signal } => ([ENDED, *status, *signal], ""),
             Self::Failed(failure) => ([FAILED, failure.step.number(), failure.errno as i32], failure.subject.as_str()),
         };
@@ -84,7 +81,6 @@ impl Message {
         let number = |index: usize| Some(i32::from_ne_bytes(bytes.get(index * 4..index * 4 + 4)?.try_into().ok()?));
         Some(match number(0)? {
             STANDING => Self::Standing { index: number(1)?, inner: number(2)? },
-            READY => Self::Ready,
             ENDED => Self::Ended { status: number(1)?, signal: number(2)? },
             FAILED => Self::Failed(Failure {
                 step: Step::numbered(number(1)?)?,
@@ -192,6 +188,52 @@ impl Receiver {
     }
 }
 
+/// The worker's end of what a root waits on.
+#[derive(Debug)]
+pub(super) struct Go(OwnedFd);
+
+/// The root's end: it waits there to be let go.
+#[derive(Debug)]
+pub(super) struct Gate(pub(super) OwnedFd);
+
+/// A pair of ends, both close-on-exec.
+pub(super) fn gate() -> nix::Result<(Gate, Go)> {
+    let (gate, go) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+    Ok((Gate(gate), Go(go)))
+}
+
+impl Go {
+    /// Lets the root go, with the program's id as roots see it, and the streams that the root gets.
+    ///
+    /// # Errors
+    /// EPIPE where nobody waits there any more.
+    pub(super) fn send(self, program: i32, streams: &[OwnedFd]) -> nix::Result<()> {
+        let numbers: Vec<RawFd> = streams.iter().map(AsRawFd::as_raw_fd).collect();
+        let rights = [ControlMessage::ScmRights(&numbers)];
+        let beside = if streams.is_empty() { &[][..] } else { &rights };
+        let bytes = program.to_ne_bytes();
+        sendmsg::<()>(self.0.as_raw_fd(), &[IoSlice::new(&bytes)], beside, MsgFlags::MSG_NOSIGNAL, None).map(drop)
+    }
+}
+
+impl Gate {
+    /// Waits to be let go: the program's id, and the streams, not close-on-exec. None when the worker gives up.
+    pub(super) fn wait(self) -> Option<(i32, Vec<OwnedFd>)> {
+        let mut bytes = [0; 4];
+        let mut control = nix::cmsg_space!([RawFd; 3]);
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let got = loop {
+            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty()) {
+                Err(Errno::EINTR) => {}
+                answer => break answer.ok()?,
+            }
+        };
+        let whole = got.bytes == 4;
+        let streams = got.cmsgs().ok()?.flat_map(descriptor::passed).collect();
+        whole.then(|| (i32::from_ne_bytes(bytes), streams))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -199,19 +241,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_root_is_let_go_with_its_streams_or_given_up() {
+        let same = |fd: &OwnedFd| nix::sys::stat::fstat(fd).expect("a pipe").st_ino;
+        let (gate_of_one, go) = gate().expect("a socket pair");
+        let (read, write) = nix::unistd::pipe().expect("a pipe");
+        let streams = [read, write];
+        go.send(700_001, &streams).expect("somebody waits");
+        let (program, passed) = gate_of_one.wait().expect("it was let go");
+        assert_eq!(
+            (program, passed.iter().map(same).collect::<Vec<_>>()),
+            (700_001, streams.iter().map(same).collect())
+        );
+        let (gate_of_one, go) = gate().expect("a socket pair");
+        go.send(5, &[]).expect("somebody waits");
+        assert!(gate_of_one.wait().is_some_and(|(program, passed)| program == 5 && passed.is_empty()));
+        let (gate_of_one, go) = gate().expect("a socket pair");
+        drop(go);
+        assert!(gate_of_one.wait().is_none());
+    }
+
+    #[test]
     fn messages_arrive_with_their_sender_then_the_end() {
         let (sender, receiver) = channel(Duration::from_secs(5)).expect("a socket pair");
         let failure = Failure { step: Step::Bind, errno: Errno::EPERM, subject: "/usr".into() };
         let ended = Message::Ended { status: -1, signal: 9 };
-        let sent = [Message::Standing { index: 1, inner: 700_002 }, Message::Ready, ended, Message::Failed(failure)];
+        let standing = Message::Standing { index: 1, inner: 700_002 };
+        let sent = [standing.clone(), ended, Message::Failed(failure)];
         assert_eq!(receiver.look(), Ok(Received::Nothing));
         sent.iter().for_each(|message| sender.send(message));
         for message in sent {
             assert_eq!(receiver.receive(), Ok(Received::Message(message, std::process::id() as i32)));
         }
         assert!(receiver.passed().is_none());
-        sender.send_with(&Message::Ready, sender.0.as_fd());
-        assert_eq!(receiver.receive(), Ok(Received::Message(Message::Ready, std::process::id() as i32)));
+        sender.send_with(&standing, sender.0.as_fd());
+        assert_eq!(receiver.receive(), Ok(Received::Message(standing, std::process::id() as i32)));
         let passed = receiver.passed().expect("a copy");
         let same = |fd: BorrowedFd<'_>| nix::sys::stat::fstat(fd).expect("a socket").st_ino;
         assert_eq!(same(passed.as_fd()), same(sender.0.as_fd()));

@@ -1,14 +1,14 @@
 //! Processes: fork(2), clone(2) into new namespaces, pidfds, and what a new process sheds before it runs a program.
 //!
 //! Everything here forks without exec, so the process that calls must have one thread: then nobody else can hold a
-//! lock, and the child may allocate, open and run any code. [`fork`] and [`clone_into`] look before they do it.
+//! lock, and the child may allocate, open and run any code. [`fork`] and its like look before they do it.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
-use nix::sched::CloneFlags;
+use nix::sched::{CloneFlags, unshare};
 
 use crate::model::Signal;
 
@@ -24,8 +24,14 @@ pub enum Side<P> {
 /// Whether this process has one thread only.
 ///
 /// # Errors
-/// ENOSYS where /proc cannot be read.
+/// ENOSYS where neither the kernel nor /proc says so.
 pub fn single_threaded() -> nix::Result<bool> {
+    // It unshares nothing and fails in a process with several (unshare(2), CLONE_THREAD); a container may forbid it.
+    match unshare(CloneFlags::CLONE_THREAD) {
+        Ok(()) => return Ok(true),
+        Err(Errno::EINVAL) => return Ok(false),
+        Err(_) => {}
+    }
     // A folder has one link for each folder in it and two of its own: proc(5) makes one folder per thread.
     fs::metadata("/proc/self/task").map(|task| task.nlink() <= 3).map_err(|_| Errno::ENOSYS)
 }
@@ -49,25 +55,72 @@ pub fn fork() -> nix::Result<Side<i32>> {
 
 /// clone(2) as fork does it, with the child in these new namespaces; the parent gets a pidfd and the child's id.
 ///
-/// The parent must reap the child.
+/// In the child every signal has its default action that is not ignored. The parent must reap the child.
 ///
 /// # Errors
 /// EBUSY in a process with several threads; what clone(2) says.
 pub fn clone_into(namespaces: CloneFlags) -> nix::Result<Side<(i32, OwnedFd)>> {
+    /// CLONE_CLEAR_SIGHAND of linux/sched.h (Linux 5.5).
+    const CLEAR_SIGHAND: u64 = 1 << 32;
     check_single_threaded()?;
-    let flags = i64::from(namespaces.bits() | libc::CLONE_PIDFD | libc::SIGCHLD);
     let mut pidfd: RawFd = -1;
-    let nothing = std::ptr::null_mut::<libc::c_void>();
-    // SAFETY: one thread, as above; no CLONE_VM and no stack, so the child runs on a copy of this one. `pidfd` is the
-    // third argument on every architecture and lives through the call.
-    let pid =
-        Errno::result(unsafe { libc::syscall(libc::SYS_clone, flags, nothing, &raw mut pidfd, nothing, nothing) })?;
+    let flags = namespaces.bits() | libc::CLONE_PIDFD;
+    // SAFETY: clone_args is plain data, for which zeroes are valid.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags as u64 | CLEAR_SIGHAND;
+    args.pidfd = (&raw mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: one thread, as above; no CLONE_VM and no stack, so the child runs on a copy of this one. `args`, and
+    // `pidfd` to which it leads, live through the call.
+    let pid = Errno::result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) });
+    let pid = match pid {
+        // A container's filter that knows no clone3 says so.
+        Err(Errno::ENOSYS) => {
+            let nothing = std::ptr::null_mut::<libc::c_void>();
+            let flags = i64::from(flags | libc::SIGCHLD);
+            // SAFETY: as above; `pidfd` is the third argument on every architecture.
+            let pid = unsafe { libc::syscall(libc::SYS_clone, flags, nothing, &raw mut pidfd, nothing, nothing) };
+            if pid == 0 {
+                reset_signals();
+            }
+            Errno::result(pid)?
+        }
+        answer => answer?,
+    };
     if pid == 0 {
         return Ok(Side::Child);
     }
     // SAFETY: the kernel made this descriptor for us, close-on-exec (clone(2), CLONE_PIDFD).
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Side::Parent((pid as i32, pidfd)))
+}
+
+/// The stack of a child that shares memory: few of its pages are ever touched.
+const SHARING_STACK: usize = 1 << 20;
+
+/// A child that runs `life` in this process's own memory; this process sleeps until the child execs or ends (vfork(2)).
+/// Descriptors, working directory, user and limits are the child's own. The answer is its id.
+///
+/// What `life` changes in memory stays changed, whether it dumps core (PR_SET_DUMPABLE in prctl(2)) included.
+///
+/// # Errors
+/// EBUSY in a process with several threads; what clone(2) says.
+pub fn fork_sharing<F: FnOnce() -> u8>(life: F) -> nix::Result<i32> {
+    extern "C" fn run<F: FnOnce() -> u8>(life: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: it is the parent's `life` below, which sleeps in the frame that has it.
+        let life = unsafe { &mut *life.cast::<Option<F>>() };
+        exit_now(life.take().map_or(0, |life| life()))
+    }
+    check_single_threaded()?;
+    let mut life = Some(life);
+    let mut stack = Vec::<u8>::with_capacity(SHARING_STACK);
+    // The ABI wants 16; the allocator gives as many or more.
+    let top = stack.as_mut_ptr().wrapping_add(SHARING_STACK & !15);
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: one thread, and that one sleeps until the child has left this memory: it is as if `run` were called here,
+    // on another stack, and never returned into this frame. The stack lives through the call, and the child takes `life`,
+    // so nobody drops it twice.
+    Errno::result(unsafe { libc::clone(run::<F>, top.cast(), flags, (&raw mut life).cast()) })
 }
 
 /// Ends this process at once: no destructor, no buffer written (\_exit(2)).
@@ -122,23 +175,44 @@ pub fn kill_children() -> bool {
 /// Gives every signal its default action and masks none: both are inherited through fork, and through exec
 /// "ignored" and the mask are.
 pub fn reset_signals() {
-    // SIG_DFL, no flags, no mask: struct sigaction as the kernel has it, which on no architecture is larger.
-    let default = [0u64; 8];
-    let mask_bytes = 8usize;
-    for number in 1..=64 {
-        // Not by libc, which refuses its own two signals (nptl(7)) where they are inherited as ignored.
-        // SAFETY: `default` lives through the call, nothing is written back; SIGKILL and SIGSTOP answer EINVAL.
-        unsafe {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                number,
-                default.as_ptr(),
-                std::ptr::null_mut::<libc::c_void>(),
-                mask_bytes,
-            )
-        };
-    }
+    (1..=LAST_SIGNAL).for_each(default_action);
     let _unmasked = nix::sys::signal::SigSet::empty().thread_set_mask();
+}
+
+/// The same in a child of [`clone_into`], of a process that ignores these signals.
+pub fn reset_ignored_signals(ignored: &[Signal]) {
+    ignored.iter().for_each(|signal| default_action(signal.number()));
+    let _unmasked = nix::sys::signal::SigSet::empty().thread_set_mask();
+}
+
+/// The signals that this process ignores.
+pub fn ignored_signals() -> Vec<Signal> {
+    let ignores = |number: i32| {
+        let mut action = [0u64; ACTION_WORDS];
+        let no_action = std::ptr::null::<libc::c_void>();
+        // SAFETY: `action` is as large as the kernel's structure and lives through the call; nothing is changed.
+        let got = unsafe { libc::syscall(libc::SYS_rt_sigaction, number, no_action, action.as_mut_ptr(), MASK_BYTES) };
+        // The handler comes first (struct kernel_sigaction).
+        got == 0 && action[0] == libc::SIG_IGN as u64
+    };
+    (1..=LAST_SIGNAL).filter(|number| ignores(*number)).filter_map(Signal::from_number).collect()
+}
+
+const LAST_SIGNAL: i32 = 64;
+
+/// struct sigaction as the kernel has it, which on no architecture is larger.
+const ACTION_WORDS: usize = 8;
+
+/// The kernel's sigset.
+const MASK_BYTES: usize = 8;
+
+/// Not by libc, which refuses its own two signals (nptl(7)) where they are inherited as ignored.
+fn default_action(number: i32) {
+    // SIG_DFL, no flags, no mask.
+    let default = [0u64; ACTION_WORDS];
+    let no_answer = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: `default` lives through the call, nothing is written back; SIGKILL and SIGSTOP answer EINVAL.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), no_answer, MASK_BYTES) };
 }
 
 /// Ignores a signal. An ignored SIGCHLD lets the kernel reap children (wait(2), NOTES).
@@ -192,5 +266,6 @@ mod tests {
         assert_eq!(single_threaded(), Ok(false));
         assert_eq!(fork().err(), Some(Errno::EBUSY));
         assert_eq!(clone_into(CloneFlags::empty()).err(), Some(Errno::EBUSY));
+        assert_eq!(fork_sharing(|| 0).err(), Some(Errno::EBUSY));
     }
 }

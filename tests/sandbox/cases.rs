@@ -15,6 +15,7 @@ pub(crate) const ALL: &[Case] = &[
     ("roots stand until they are let go", stand_until_let_go),
     ("ids are the same in each run", same_ids),
     ("an ordinary user with nothing inherited", ordinary_user),
+    ("signals are as at any start", signals_restored),
     ("the host's files cannot be seen", host_files),
     ("what is not the program's cannot be written", read_only),
     ("same names never meet", same_names),
@@ -137,6 +138,34 @@ fn ordinary_user() {
          3 descriptors\n0x40000\n",
         "(SIGPIPE is ignored by Rust's own start)"
     );
+}
+
+/// What a worker ignores, or was started ignoring (nohup(1)), handles or masks is not the program's.
+fn signals_restored() {
+    use nix::sys::signal::{SigSet, Signal};
+    ipc_grade::sys::process::ignore(ipc_grade::model::Signal::from_number(libc::SIGHUP).expect("a signal"));
+    SigSet::from(Signal::SIGUSR1).thread_block().expect("a mask");
+    let of_program = print(&["who"]);
+    let line = |name: &str| of_program.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert_eq!(line("SigIgn"), "SigIgn:\t0000000000001000", "(SIGPIPE is ignored by Rust's own start)");
+    assert_eq!(line("SigBlk"), "SigBlk:\t0000000000000000");
+    // In init, and in peers, which no exec cleans.
+    let (spec, _input, _output) = spec(&["--inside", "stay"]);
+    let (mut said, theirs) = std::io::pipe().expect("a pipe");
+    let run = Box::new(|start: ipc_grade::sandbox::PeerStart| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let lines = status.lines().filter(|line| line.starts_with("SigIgn") || line.starts_with("SigCgt"));
+        for fd in start.kept {
+            let _gone = fs::File::from(fd).write_all(lines.clone().collect::<Vec<_>>().join("\n").as_bytes());
+        }
+        0
+    });
+    let peers = vec![PeerSpec { name: "a".into(), keep: vec![theirs.into()], run }];
+    let mut launch = launch(Spec { peers, ..spec }).expect("a box");
+    launch.go().expect("roots that wait");
+    let mut text = String::new();
+    said.read_to_string(&mut text).expect("text");
+    assert_eq!(text, "SigIgn:\t0000000000001000\nSigCgt:\t0000000000000000");
 }
 
 fn host_files() {
