@@ -30,6 +30,14 @@ pub fn copy(pid: i32, fd: i32) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy as i32) })
 }
 
+/// How much a process's socket may send that nobody has read (SO_SNDBUF in socket(7)).
+///
+/// # Errors
+/// As for [`copy`]; ENOTSOCK where it is no socket.
+pub fn send_buffer(pid: i32, fd: i32) -> nix::Result<usize> {
+    nix::sys::socket::getsockopt(&copy(pid, fd)?, nix::sys::socket::sockopt::SndBuf)
+}
+
 /// How many bytes a process's pipe holds (F_GETPIPE_SZ in fcntl(2)).
 ///
 /// # Errors

@@ -11,14 +11,18 @@ use ipc_grade::harness::{Attempt, attempt};
 use ipc_grade::model::ScheduleSeed;
 use ipc_grade::pipeline::record::record_audited;
 use ipc_grade::trace::Trace;
+use ipc_grade::trace::canonical::{Event, Verb};
 use ipc_grade::trace::naming::name;
 
 /// Programs of tests/recorder/programs and their cases: addresses where nothing is, ends that close, children, writes in
 /// pieces. None that waits for a time: outside of the box that is the machine's own.
-const CASES: [(&str, &[&str]); 3] = [
+const CASES: [(&str, &[&str]); 6] = [
     ("pipes", &["does_not_wait", "no_reader", "bad_addresses", "vectors", "two_readers"]),
     ("pieces", &["slow_reader", "two_writers", "small_among_large", "in_several_parts"]),
     ("polls", &["ready_at_once"]),
+    ("eventfds", &["counts", "of_semaphores", "in_parts", "bad_addresses"]),
+    ("epolls", &["edges", "one_shot", "in_turn"]),
+    ("streams", &["both_ways", "there_and_back", "shut", "by_epoll", "passed"]),
 ];
 
 pub(crate) fn same_without() {
@@ -38,6 +42,18 @@ pub(crate) fn no_looks() {
         };
         let (modelled, generic) = (looks(case), looks(&format!("generic_{case}")));
         assert!(modelled < 20 && generic >= 200, "{name} {case}: {modelled} looks, and {generic} without the model");
+    }
+}
+
+/// Calls on each kind of object, each of which stops its caller once and not twice.
+pub(crate) fn one_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = compiled(folder.path(), "foreseen");
+    for case in ["pipes", "counters", "pairs", "left_to_the_kernel"] {
+        let command = [program.clone().into_os_string(), OsString::from(case)];
+        let trace = name(&record_audited(&command, ScheduleSeed(0), None, NonZeroU64::MAX).expect("a recording"));
+        let ended = |event: &Event| event.verb == Verb::Exit { status: 0 };
+        assert!(trace.events.iter().any(ended), "{case}: {:?}", trace.events.last());
     }
 }
 

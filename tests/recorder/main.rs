@@ -2,8 +2,11 @@
 //! whole. Each ends by itself or as a deadlock, at once; no test looks at a clock.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod chance;
 mod channels;
 mod deadlocks;
+mod epolls;
+mod eventfds;
 mod fifos;
 mod locks;
 mod objects;
@@ -15,6 +18,7 @@ mod queues;
 mod signals;
 #[path = "../support/story.rs"]
 mod story;
+mod streams;
 mod sysv;
 mod time;
 #[path = "../support/traced.rs"]

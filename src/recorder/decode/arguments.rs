@@ -86,6 +86,15 @@ pub(super) fn message(tid: i32, addr: u64) -> Message {
     Message { parts: vectors(tid, at(16), at(24)), control: (at(32), at(40)) }
 }
 
+/// The parts of a msghdr that names no address and brings no control data; none of any other, or of one whose parts are
+/// not all there.
+pub(crate) fn plain_message(tid: i32, addr: u64) -> Option<Vec<(u64, u64)>> {
+    let message = message(tid, addr);
+    let named = memory::read_u64(tid, addr)? != 0;
+    let whole = memory::read_u64(tid, addr + 24)? == message.parts.len() as u64;
+    (whole && !named && message.control.1 == 0).then_some(message.parts)
+}
+
 /// The messages of recvmmsg(2) and sendmmsg(2): where each begins, and how many of its bytes went over once the call is
 /// back.
 pub(super) fn messages(tid: i32, addr: u64, count: u64) -> Vec<(Message, u64)> {

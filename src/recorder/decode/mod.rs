@@ -9,7 +9,8 @@ use arguments::{
     bytes, gather, length, message, messages, polled, received_descriptors, selected, signal_set, two, word,
 };
 pub(super) use arguments::{
-    bytes_moved, may_time_out, semaphore_values, sent_descriptors, signals_in, status_signals, text, timespec, vectors,
+    bytes_moved, may_time_out, plain_message, semaphore_values, sent_descriptors, signals_in, status_signals, text,
+    timespec, vectors,
 };
 use files::{file, link, mapped, path_at, pidfd_target, shared_word};
 

@@ -45,13 +45,14 @@ impl Engine<'_> {
         for tracee in self.tracees.values_mut().filter(|it| it.state == State::Held && it.granted.is_none()) {
             let waits = match &tracee.ask {
                 Some(Ask::Read(fd, len)) => kernel.read(tracee.tid, *fd, *len) == Answer::Waits,
-                Some(Ask::Write(fd, len)) => kernel.write(tracee.tid, *fd, *len) == Answer::Waits,
+                Some(Ask::Write(fd, len, value)) => kernel.write(tracee.tid, *fd, *len, *value) == Answer::Waits,
                 Some(Ask::Wait(which)) => kernel.children.sleeps(tracee.tgid, *which),
                 Some(Ask::Poll(about)) => !kernel.any_ready(tracee.tid, about),
                 // Until they are let go on (`granted`), or what they wait for leaves the model.
                 Some(Ask::Operate(id, _)) => kernel.semaphores.models(*id),
                 Some(Ask::Send(id, _) | Ask::Receive(id, _)) => kernel.messages.models(*id),
                 Some(Ask::MqSend(fd, _) | Ask::MqReceive(fd, _)) => kernel.object_of(tracee.tid, *fd).is_some(),
+                Some(Ask::Epoll(fd)) => kernel.finds(tracee.tid, *fd) == Some(false),
                 None => false,
             };
             if !waits {
@@ -94,6 +95,10 @@ impl Engine<'_> {
         tracee.resume = Resume::Exit;
         tracee.enters = true;
         tracee.proves = proves(tracee.ask.as_ref());
+        if let Some(Ask::Epoll(fd)) = tracee.ask {
+            // It looks, finds nothing, and forgets what was not ready after all.
+            self.kernel.collect(tracee.tid, fd, 1);
+        }
         self.step(order)
     }
 
@@ -121,10 +126,21 @@ impl Engine<'_> {
     pub(super) fn leaves_the_model(&mut self, tid: Tid, call: &Invocation) {
         let object = call.args[0];
         match call.sys {
-            Sys::Read | Sys::Readv | Sys::Write | Sys::Writev | Sys::MqTimedsend | Sys::MqTimedreceive => {
+            Sys::Read
+            | Sys::Readv
+            | Sys::Recvfrom
+            | Sys::Recvmsg
+            | Sys::Write
+            | Sys::Writev
+            | Sys::Sendto
+            | Sys::Sendmsg
+            | Sys::MqTimedsend
+            | Sys::MqTimedreceive => {
                 self.leave_to_the_kernel(tid, &[object as Fd]);
             }
             Sys::Semtimedop | Sys::Msgsnd | Sys::Msgrcv => self.abandon_id(call.sys, object as i32),
+            // It looked, and found nothing.
+            Sys::EpollWait => self.note_collected(tid, call, 0),
             _ => {}
         }
     }

@@ -8,12 +8,14 @@
 //! A run ends as blocked only after the kernel has agreed: calls that are held go in then, and have to sleep.
 
 mod audit;
+mod epolls;
 mod granted;
 pub(super) mod held;
 mod noted;
 mod pieces;
 mod polls;
 mod queues;
+mod sockets;
 mod sysv;
 mod transfers;
 
@@ -52,8 +54,8 @@ pub(super) enum Way {
 pub(super) enum Ask {
     /// Bytes, so many at most.
     Read(Fd, usize),
-    /// Room for so many bytes.
-    Write(Fd, usize),
+    /// Room for so many bytes, which begin with this number where it matters.
+    Write(Fd, usize, u64),
     /// This child, or any.
     Wait(Option<InnerPid>),
     /// One of these events of one of these descriptors (poll(2)).
@@ -68,6 +70,8 @@ pub(super) enum Ask {
     MqSend(Fd, Message),
     /// A message of a POSIX queue, with so much room.
     MqReceive(Fd, usize),
+    /// Something that this epoll instance is about.
+    Epoll(Fd),
 }
 
 impl Engine<'_> {
@@ -88,6 +92,7 @@ impl Engine<'_> {
                 self.foresee_transfer(tid, call, &parts)
             }
             Sys::Poll | Sys::Ppoll | Sys::Select | Sys::Pselect6 => Ok(self.foresee_poll(tid, call)),
+            Sys::EpollWait => Ok(self.foresee_epoll(tid, call)),
             Sys::Wait4 | Sys::Waitid => Ok(self.foresee_wait(tid, call)),
             Sys::Semtimedop => Ok(self.foresee_operations(tid, call)),
             Sys::Msgsnd => Ok(self.foresee_send(tid, call)),
@@ -101,10 +106,18 @@ impl Engine<'_> {
             Sys::Ioctl if b == libc::FIONBIO => self.leave_queue(tid, fd, false),
             Sys::Splice | Sys::CopyFileRange => Ok(self.leave_to_the_kernel(tid, &[fd, c as Fd])),
             Sys::Tee | Sys::Sendfile => Ok(self.leave_to_the_kernel(tid, &[fd, b as Fd])),
-            Sys::Vmsplice | Sys::Preadv | Sys::Pwritev => Ok(self.leave_to_the_kernel(tid, &[fd])),
+            Sys::Vmsplice | Sys::Pread | Sys::Pwrite | Sys::Preadv | Sys::Pwritev => {
+                Ok(self.leave_to_the_kernel(tid, &[fd]))
+            }
             Sys::Sendmsg | Sys::Sendmmsg => {
                 let sent = decode::sent_descriptors(tid, call);
-                Ok(self.leave_to_the_kernel(tid, &sent))
+                self.leave_to_the_kernel(tid, &sent);
+                self.foresee_message(tid, call)
+            }
+            Sys::Recvfrom | Sys::Sendto | Sys::Recvmsg => self.foresee_message(tid, call),
+            // Options, and errors that are asked for and thereby gone.
+            Sys::Recvmmsg | Sys::Setsockopt | Sys::Getsockopt | Sys::Connect | Sys::Bind | Sys::Listen => {
+                Ok(self.leave_to_the_kernel(tid, &[fd]))
             }
             _ => Ok(Way::Enter),
         }

@@ -1,6 +1,7 @@
 //! What calls that came back did to the model.
 
 use super::super::engine::Engine;
+use super::epolls;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
 use crate::trace::raw::{Call, Fd, FileKind, RawFile, Tid};
@@ -54,15 +55,33 @@ impl Engine<'_> {
                 self.note_opened(tid, number, call, file, *cloexec);
             }
             Call::MqOpen { file: Some(file), .. } => self.note_queue_opened(tid, number, b as i32, file, true),
-            Call::NewDescriptor { .. } => self.kernel.close(tid, number),
-            Call::SocketPair { ends: Some(ends), .. } => {
-                [ends.0, ends.1].into_iter().for_each(|fd| self.kernel.close(tid, fd));
+            Call::NewDescriptor { cloexec, .. } if matches!(call.sys, Sys::Eventfd2 | Sys::EpollCreate1) => {
+                let flags = if call.sys == Sys::Eventfd2 { b as i32 } else { 0 };
+                let object = match call.sys {
+                    Sys::Eventfd2 => self.kernel.new_counter(call.args[0] as u32, flags & libc::EFD_SEMAPHORE != 0),
+                    _ => self.kernel.new_epoll(),
+                };
+                let nonblocking = flags & libc::EFD_NONBLOCK != 0;
+                self.kernel.close(tid, number);
+                self.kernel.open(tid, number, object, (true, true), nonblocking, *cloexec);
             }
+            Call::NewDescriptor { .. } | Call::MqOpen { .. } => self.kernel.close(tid, number),
+            Call::SocketPair { ends: Some(ends), cloexec, .. } => {
+                let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+                let known = fd == libc::AF_UNIX && b as i32 & !flags == libc::SOCK_STREAM;
+                [ends.0, ends.1].into_iter().for_each(|fd| self.kernel.close(tid, fd));
+                if let Some(size) = crate::sys::descriptor::send_buffer(tgid, ends.0).ok().filter(|_| known) {
+                    let nonblocking = b as i32 & libc::SOCK_NONBLOCK != 0;
+                    self.kernel.new_stream(tid, *ends, size, nonblocking, *cloexec);
+                }
+            }
+            Call::Shutdown { fd, read, write } => self.kernel.shut(tid, *fd, (*read, *write)),
             Call::Socket { file: Some(_), .. } => self.kernel.close(tid, number),
             Call::Read { descriptors, .. } if !descriptors.is_empty() => {
                 descriptors.iter().for_each(|(fd, _)| self.kernel.close(tid, *fd));
             }
             Call::Read { bytes, .. } => self.kernel.take(tid, fd, bytes.len()),
+            Call::Poll { .. } if call.sys == Sys::EpollWait => self.note_collected(tid, call, result as usize),
             Call::Write { bytes, .. } => self.note_written(tid, fd, &bytes.0, result as usize),
             Call::MqSend { .. } | Call::MqReceive { .. } => {
                 self.leave_to_the_kernel(tid, &[fd]);
@@ -79,6 +98,10 @@ impl Engine<'_> {
                     let flags = memory::read_u64(tid, b).unwrap_or(0) as i32;
                     self.kernel.set_nonblocking(tid, fd, flags & libc::O_NONBLOCK != 0);
                 }
+                (Sys::EpollCtl, operation) => {
+                    let event = epolls::event_at(tid, call.args[3]);
+                    self.kernel.controlled(tid, fd, operation, c as Fd, event);
+                }
                 (Sys::Fcntl, libc::F_SETFL) => {
                     if c as i32 & (libc::O_ASYNC | libc::O_DIRECT) != 0 {
                         self.leave_to_the_kernel(tid, &[fd]);
@@ -86,10 +109,7 @@ impl Engine<'_> {
                     self.kernel.set_nonblocking(tid, fd, c as i32 & libc::O_NONBLOCK != 0);
                 }
                 (Sys::Fcntl, libc::F_SETPIPE_SZ) => {
-                    if let Some(pipe) = self.kernel.pipe_of(tid, fd) {
-                        pipe.resize(result as usize);
-                        self.kernel.changed = true;
-                    }
+                    self.kernel.resize(tid, fd, result as usize);
                 }
                 (Sys::Ioctl, _) if b == libc::FIONBIO => {
                     let on = memory::read_u32(tid, c).unwrap_or(0) != 0;
@@ -107,8 +127,7 @@ impl Engine<'_> {
 
     /// A write of these bytes came back, of which the model had not said how many would go in.
     pub(super) fn note_written(&mut self, tid: Tid, fd: Fd, bytes: &[u8], count: usize) {
-        let Some(pipe) = self.kernel.pipe_of(tid, fd) else { return };
-        if pipe.room_for(bytes.len()) == count {
+        if self.kernel.knows_written(tid, fd, bytes.len(), count) {
             self.kernel.put_in(tid, fd, bytes);
         } else {
             self.leave_to_the_kernel(tid, &[fd]);

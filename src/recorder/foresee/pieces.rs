@@ -94,8 +94,11 @@ impl Engine<'_> {
                 self.note_poll(tid, false);
                 (piece, count as i64, matches!(answer, Answer::Part(..)))
             }
-            Answer::Fails(errno) => (parts.to_vec(), -i64::from(errno as i32), false),
-            Answer::Unknown | Answer::Waits | Answer::Reads(..) => return Way::Enter,
+            Answer::Fails(errno) => {
+                self.kernel.not_written(tid, fd, errno);
+                (parts.to_vec(), -i64::from(errno as i32), false)
+            }
+            Answer::Unknown | Answer::Waits | Answer::Reads(_) => return Way::Enter,
         };
         self.writes_only(tid, &piece);
         if let Some(tracee) = self.tracee(tid) {

@@ -24,7 +24,7 @@ const SETS: [i16; 3] = [
 
 /// When a call ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Never,
     AtOnce,
     Later,
@@ -37,7 +37,11 @@ impl Engine<'_> {
         let sets = matches!(call.sys, Sys::Select | Sys::Pselect6);
         let Some(asked) = (if sets { selected(tid, call) } else { polled(tid, a, b) }) else { return Way::Enter };
         let about: Vec<(Fd, i16)> = asked.iter().map(|(fd, mask, _)| (*fd, *mask)).filter(|(fd, _)| *fd >= 0).collect();
-        if about.is_empty() || about.iter().any(|(fd, _)| self.kernel.ready(tid, *fd).is_none()) {
+        if about.is_empty() || about.iter().any(|(fd, events)| self.kernel.ready(tid, *fd, *events).is_none()) {
+            // To poll an epoll instance looks through its list.
+            let instances: Vec<Fd> =
+                about.iter().map(|(fd, _)| *fd).filter(|fd| self.kernel.epoll_of(tid, *fd).is_some()).collect();
+            self.leave_to_the_kernel(tid, &instances);
             return Way::Enter;
         }
         let waits = !self.kernel.any_ready(tid, &about);
@@ -47,7 +51,7 @@ impl Engine<'_> {
             End::Never | End::Later if waits => return self.hold(tid, call, Ask::Poll(about)),
             _ => {}
         }
-        let found = |(fd, mask, _): &(Fd, i16, usize)| self.kernel.ready(tid, *fd).unwrap_or(0) & mask;
+        let found = |(fd, mask, _): &(Fd, i16, usize)| self.kernel.ready(tid, *fd, *mask).unwrap_or(0);
         let (count, gives) = if sets {
             let mut bits = [0u64; SETS.len()];
             for entry in asked.iter().filter(|entry| found(entry) != 0) {

@@ -1,9 +1,11 @@
-//! Reads and writes of pipes.
+//! Reads and writes of modelled objects.
+
+use nix::errno::Errno;
 
 use super::super::decode;
 use super::super::engine::{Engine, Fallible};
 use super::super::kernel::{Answer, PAGE};
-use super::{Ask, Split, Way};
+use super::{Ask, Split, Way, sockets};
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
 use crate::trace::Bytes;
@@ -17,22 +19,30 @@ impl Engine<'_> {
         let fd = call.args[0] as Fd;
         let rest = self.tracee(tid).and_then(|tracee| tracee.split.as_ref()).map(Split::rest);
         let (split, parts) = (rest.is_some(), rest.as_deref().unwrap_or(parts));
-        let writes = matches!(call.sys, Sys::Write | Sys::Writev);
+        let writes = matches!(call.sys, Sys::Write | Sys::Writev | Sys::Sendto | Sys::Sendmsg);
         let len: u64 = parts.iter().fold(0, |sum, (_, len)| sum.saturating_add(*len));
         let vectored = matches!(call.sys, Sys::Readv | Sys::Writev);
         if len > MOST || vectored && !split && parts.len() as u64 != call.args[2] {
             return Ok(self.leave_to_the_kernel(tid, &[fd]));
         }
         let len = len as usize;
-        let answer = if writes { self.kernel.write(tid, fd, len) } else { self.kernel.read(tid, fd, len) };
+        let counts = self.kernel.counts(tid, fd);
+        if counts && vectored {
+            // Each part of a writev(2) is a number of its own.
+            return Ok(self.leave_to_the_kernel(tid, &[fd]));
+        }
+        let value = if counts && writes { memory::read_u64(tid, call.args[1]).unwrap_or(0) } else { 0 };
+        let answer = if writes { self.kernel.write(tid, fd, len, value) } else { self.kernel.read(tid, fd, len) };
         match answer {
-            Answer::Unknown => Ok(Way::Enter),
-            Answer::Waits => Ok(self.hold(tid, call, if writes { Ask::Write(fd, len) } else { Ask::Read(fd, len) })),
-            _ if split || matches!(answer, Answer::Part(..)) => Ok(self.foresee_piece(tid, call, answer, parts)),
-            Answer::Fails(errno) => {
-                let decoded = decode::call(tid, call, Some(-i64::from(errno as i32)));
-                Ok(self.told(tid, call, decoded, -i64::from(errno as i32), Vec::new()))
+            Answer::Waits if sockets::asks_not_to_wait(call) => {
+                Ok(self.foresee_failure(tid, call, writes, Errno::EAGAIN))
             }
+            Answer::Unknown => Ok(Way::Enter),
+            Answer::Waits => {
+                Ok(self.hold(tid, call, if writes { Ask::Write(fd, len, value) } else { Ask::Read(fd, len) }))
+            }
+            _ if split || matches!(answer, Answer::Part(..)) => Ok(self.foresee_piece(tid, call, answer, parts)),
+            Answer::Fails(errno) => Ok(self.foresee_failure(tid, call, writes, errno)),
             Answer::Reads(got) => Ok(self.foresee_read(tid, call, parts, (got, len))),
             Answer::Writes(count) => {
                 let Some(bytes) = gathered(tid, parts, len) else { return Ok(self.leave_to_the_kernel(tid, &[fd])) };
@@ -42,6 +52,18 @@ impl Engine<'_> {
             }
             Answer::Part(..) => unreachable!("asked above"),
         }
+    }
+
+    fn foresee_failure(&mut self, tid: Tid, call: &Invocation, writes: bool, errno: Errno) -> Way {
+        let fd = call.args[0] as Fd;
+        if writes {
+            self.kernel.not_written(tid, fd, errno);
+        } else {
+            self.kernel.not_read(tid, fd, errno);
+        }
+        let result = -i64::from(errno as i32);
+        let decoded = decode::call(tid, call, Some(result));
+        self.told(tid, call, decoded, result, Vec::new())
     }
 
     fn foresee_read(&mut self, tid: Tid, call: &Invocation, parts: &[(u64, u64)], (got, want): (usize, usize)) -> Way {

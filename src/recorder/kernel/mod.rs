@@ -12,20 +12,27 @@
 
 mod asked;
 mod children;
+mod counter;
+mod epoll;
 mod messages;
 mod pipe;
 mod queue;
 mod semaphores;
+mod stream;
 
 use std::collections::{BTreeMap, HashMap};
 
 use nix::errno::Errno;
 
 pub(super) use children::Children;
+use counter::Counter;
+pub(super) use counter::number;
+use epoll::{Epoll, Pollers};
 pub(super) use messages::{Message, Messages, Receives, Sends, Waiting as WaitingInQueue, Wanted, Woken};
 pub(super) use pipe::{PAGE, Pipe};
 pub(super) use queue::Queue;
 pub(super) use semaphores::{Operation, Outcome, Semaphores, Waiting as WaitingForSet};
+use stream::Stream;
 
 use crate::trace::descriptors::{FileId, Files, Slot, TableId};
 use crate::trace::raw::{Fd, Tid};
@@ -41,12 +48,20 @@ pub(super) enum Object {
     Pipe(Pipe),
     /// A POSIX message queue.
     Queue(Queue),
+    /// An eventfd.
+    Counter(Counter),
+    /// An epoll instance.
+    Epoll(Epoll),
+    /// A socket pair.
+    Stream(Stream),
 }
 
 /// An open file description of a modelled object (open(2)).
 #[derive(Debug, Clone, Copy)]
 struct Description {
     object: ObjectId,
+    /// Which side of an object that has two.
+    side: usize,
     read: bool,
     write: bool,
     /// O_NONBLOCK.
@@ -81,6 +96,8 @@ pub(super) struct Kernel {
     objects: Vec<Option<Object>>,
     /// Those that stat(2) tells apart.
     by_identity: HashMap<(u64, u64), ObjectId>,
+    /// The epoll instances among them.
+    epolls: Vec<ObjectId>,
     pub(super) children: Children,
     /// System V semaphores, to which no descriptors lead.
     pub(super) semaphores: Semaphores,
@@ -116,12 +133,6 @@ impl Kernel {
     /// The modelled object with this identity.
     pub(super) fn object_at(&self, identity: (u64, u64)) -> Option<ObjectId> {
         self.by_identity.get(&identity).copied().filter(|object| self.object(*object).is_some())
-    }
-
-    /// The modelled pipe that a descriptor leads to.
-    pub(super) fn pipe_of(&mut self, tid: Tid, fd: Fd) -> Option<&mut Pipe> {
-        let object = self.object_of(tid, fd)?;
-        self.pipe(object)
     }
 
     /// A modelled POSIX queue.
@@ -208,6 +219,22 @@ impl Kernel {
         self.object_at(identity)
     }
 
+    /// An eventfd was made (eventfd(2)).
+    pub(super) fn new_counter(&mut self, count: u32, semaphore: bool) -> ObjectId {
+        self.new_object(Object::Counter(Counter::new(count, semaphore)))
+    }
+
+    /// A socket pair was made (socketpair(2)); `buffer` is SO_SNDBUF of its sides.
+    pub(super) fn new_stream(&mut self, tid: Tid, ends: (Fd, Fd), buffer: usize, nonblocking: bool, cloexec: bool) {
+        let stream = self.new_object(Object::Stream(Stream::new(buffer)));
+        for (side, fd) in [ends.0, ends.1].into_iter().enumerate() {
+            self.open(tid, fd, stream, (true, true), nonblocking, cloexec);
+            if let Some((file, _)) = self.description(tid, fd) {
+                self.files.file_mut(file).side = side;
+            }
+        }
+    }
+
     /// A descriptor was opened on an object, for reading and for writing or one of these.
     pub(super) fn open(
         &mut self,
@@ -218,10 +245,14 @@ impl Kernel {
         nonblocking: bool,
         cloexec: bool,
     ) {
-        let description = Description { object, read, write, nonblocking, quiet_since: None };
+        let description = Description { object, side: 0, read, write, nonblocking, quiet_since: None };
         match &mut self.objects[object.0] {
-            Some(Object::Pipe(pipe)) => pipe.opened(&description),
-            Some(Object::Queue(_)) => {}
+            Some(Object::Pipe(pipe)) => {
+                if pipe.opened(&description) {
+                    self.wake(object, Pollers::Readers, 0);
+                }
+            }
+            Some(Object::Counter(_) | Object::Epoll(_) | Object::Stream(_) | Object::Queue(_)) => {}
             None => return,
         }
         let file = self.files.open(description);
@@ -302,15 +333,34 @@ impl Kernel {
             return;
         }
         self.changed = true;
+        self.forget_interests(slot.file);
         let description = *self.files.file(slot.file);
-        let stays = match &mut self.objects[description.object.0] {
-            Some(Object::Pipe(pipe)) => pipe.released(&description),
+        let object = description.object;
+        match &mut self.objects[object.0] {
+            Some(Object::Pipe(pipe)) => {
+                pipe.released(&description);
+                match (pipe.readers, pipe.writers) {
+                    (0, 0) if pipe.len() > 0 => {
+                        // Bytes that nobody can read any more, unless somebody waits in open(2) for another to open
+                        // the FIFO.
+                        self.abandon(object);
+                    }
+                    // The last of one side, or of those that are left (fs/pipe.c, pipe_release).
+                    (0, 1..) | (1.., 0) => self.wake(object, Pollers::All, 0),
+                    _ => {}
+                }
+            }
+            Some(Object::Stream(stream)) => {
+                if stream.released(description.side) {
+                    self.wake(object, Pollers::Side(1 - description.side), 0);
+                } else {
+                    self.abandon(object);
+                }
+            }
+            // Nothing leads to it any more.
+            Some(Object::Counter(_) | Object::Epoll(_)) => self.abandon(object),
             // What is in it stays, for whoever opens it by its name (mq_overview(7)).
-            Some(Object::Queue(_)) => true,
-            None => return,
-        };
-        if !stays {
-            self.abandon(description.object);
+            Some(Object::Queue(_)) | None => {}
         }
     }
 
@@ -318,6 +368,7 @@ impl Kernel {
     pub(super) fn abandon(&mut self, object: ObjectId) {
         self.changed = true;
         self.objects[object.0] = None;
+        self.abandon_instances(object);
     }
 
     /// Nothing is modelled any more of what there is.
@@ -326,6 +377,7 @@ impl Kernel {
         self.objects.iter_mut().for_each(|object| *object = None);
         self.semaphores.abandon_all();
         self.messages.abandon_all();
+        self.epolls.clear();
     }
 }
 

@@ -100,19 +100,20 @@ impl Pipe {
         taken
     }
 
-    /// An open file description came to lead to it.
-    pub(super) fn opened(&mut self, description: &Description) {
+    /// An open file description came to lead to it. Whether it was the first of its side: who polls for reading is woken
+    /// then (fs/pipe.c, wake_up_partner).
+    pub(super) fn opened(&mut self, description: &Description) -> bool {
+        let first = description.read && self.readers == 0 || description.write && self.writers == 0;
         self.readers += u32::from(description.read);
         self.writers += u32::from(description.write);
         self.opened_for_writing += u32::from(description.write);
+        first
     }
 
-    /// An open file description went. Whether the pipe is known any longer: bytes that nobody can read any more are
-    /// gone, unless somebody waits in open(2) for another to open the FIFO.
-    pub(super) fn released(&mut self, description: &Description) -> bool {
+    /// An open file description went.
+    pub(super) fn released(&mut self, description: &Description) {
         self.readers -= u32::from(description.read);
         self.writers -= u32::from(description.write);
-        self.readers + self.writers > 0 || self.len() == 0
     }
 
     /// What would come of a read of `room` bytes (pipe(7)).
@@ -163,19 +164,23 @@ impl Pipe {
         self.bytes.iter().take(room).copied().collect()
     }
 
-    /// Takes so many bytes out.
-    pub(crate) fn take(&mut self, len: usize) {
+    /// Takes so many bytes out. Whether it made room where there was none: who polls for writing is woken then.
+    pub(crate) fn take(&mut self, len: usize) -> bool {
         let mut left = len.min(self.bytes.len());
+        let mut made_room = false;
         self.bytes.drain(..left);
         while left > 0 {
-            let Some(first) = self.slots.front_mut() else { return };
+            let full = self.free_slots() == 0;
+            let Some(first) = self.slots.front_mut() else { break };
             let part = first.left.min(left);
             first.left -= part;
             left -= part;
             if first.left == 0 {
+                made_room |= full;
                 self.slots.pop_front();
             }
         }
+        made_room
     }
 }
 

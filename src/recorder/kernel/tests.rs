@@ -40,11 +40,11 @@ fn ends_close_with_their_last_descriptor_process_or_exec() {
     kernel.dup(2, Some(3), 9, false);
     kernel.close(2, 3);
     kernel.close(1, 3);
-    assert_eq!(kernel.write(1, 4, 1), Answer::Writes(1));
+    assert_eq!(kernel.write(1, 4, 1, 0), Answer::Writes(1));
     kernel.gone(2);
-    assert_eq!(kernel.write(1, 4, 1), Answer::Fails(Errno::EPIPE));
+    assert_eq!(kernel.write(1, 4, 1, 0), Answer::Fails(Errno::EPIPE));
     kernel.exec(1, 1);
-    assert_eq!(kernel.write(1, 4, 1), Answer::Unknown);
+    assert_eq!(kernel.write(1, 4, 1, 0), Answer::Unknown);
     assert_eq!(kernel.pipe(pipe).expect("it is there").writers, 0);
 }
 
@@ -84,14 +84,14 @@ fn a_thread_that_execs_takes_the_first_ones_place() {
 fn small_writes_wait_whole_and_large_ones_in_part() {
     let (mut kernel, pipe) = with_pipe();
     fill(&mut kernel, pipe, 15 * PAGE + 1);
-    assert_eq!(kernel.write(1, 4, PAGE), Answer::Waits);
-    assert_eq!(kernel.write(1, 4, PAGE - 1), Answer::Writes(PAGE - 1));
+    assert_eq!(kernel.write(1, 4, PAGE, 0), Answer::Waits);
+    assert_eq!(kernel.write(1, 4, PAGE - 1, 0), Answer::Writes(PAGE - 1));
     kernel.pipe(pipe).expect("it is there").take(2 * PAGE);
-    assert_eq!(kernel.write(1, 4, 3 * PAGE), Answer::Part(2 * PAGE));
+    assert_eq!(kernel.write(1, 4, 3 * PAGE, 0), Answer::Part(2 * PAGE));
     kernel.set_nonblocking(1, 4, true);
-    assert_eq!(kernel.write(1, 4, 3 * PAGE), Answer::Writes(2 * PAGE));
+    assert_eq!(kernel.write(1, 4, 3 * PAGE, 0), Answer::Writes(2 * PAGE));
     fill(&mut kernel, pipe, 2 * PAGE);
-    assert_eq!(kernel.write(1, 4, PAGE), Answer::Fails(Errno::EAGAIN));
+    assert_eq!(kernel.write(1, 4, PAGE, 0), Answer::Fails(Errno::EAGAIN));
 }
 
 #[test]
@@ -111,16 +111,16 @@ fn a_fifo_is_opened_again_and_left_where_bytes_were_left_in_it() {
     let mut kernel = Kernel::default();
     let fifo = kernel.fifo((1, 2), SIZE).expect("it is new");
     kernel.open(1, 3, fifo, (false, true), false, false);
-    assert_eq!(kernel.write(1, 3, 1), Answer::Fails(Errno::EPIPE));
+    assert_eq!(kernel.write(1, 3, 1, 0), Answer::Fails(Errno::EPIPE));
     kernel.open(2, 3, fifo, (true, false), false, false);
-    assert_eq!(kernel.write(1, 3, 1), Answer::Writes(1));
+    assert_eq!(kernel.write(1, 3, 1, 0), Answer::Writes(1));
     kernel.close(1, 3);
     assert_eq!(kernel.read(2, 3, 1), Answer::Reads(0));
     kernel.close(2, 3);
     assert_eq!(kernel.fifo((1, 2), PAGE), Some(fifo));
     kernel.open(2, 4, fifo, (true, true), false, false);
     fill(&mut kernel, fifo, PAGE);
-    assert_eq!(kernel.write(2, 4, 1), Answer::Waits);
+    assert_eq!(kernel.write(2, 4, 1, 0), Answer::Waits);
     kernel.close(2, 4);
     assert_eq!(kernel.fifo((1, 2), SIZE), None);
 }

@@ -199,9 +199,11 @@ pub fn invocation(number: i64, raw: [u64; 6]) -> Option<Invocation> {
         libc::SYS_link => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
         libc::SYS_rename => [AT_FDCWD, a, AT_FDCWD, b, 0, 0],
         libc::SYS_renameat => [a, b, c, d, 0, 0],
-        // A pointer to a time where epoll_wait has a number of milliseconds; none is no end. It stands fifth.
-        libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, d, 0],
-        libc::SYS_epoll_wait | libc::SYS_epoll_pwait => [a, b, c, d, 0, 0],
+        // A pointer to a time where epoll_wait has a number of milliseconds; none is no end. It stands fifth, and a mask of
+        // signals sixth.
+        libc::SYS_epoll_pwait2 => [a, b, c, if d == 0 { u64::MAX } else { 1 }, d, raw[4]],
+        libc::SYS_epoll_pwait => [a, b, c, d, 0, raw[4]],
+        libc::SYS_epoll_wait => [a, b, c, d, 0, 0],
         libc::SYS_eventfd => [a, 0, 0, 0, 0, 0],
         libc::SYS_signalfd => [a, b, c, 0, 0, 0],
         libc::SYS_epoll_create => [0; 6],
