@@ -310,6 +310,22 @@ fn one_wait_for_each_signal() {
     check(&judged(&children(1, 0, "pause")), &[Code::S005]);
 }
 
+/// Of a child that ended when the last signal had been taken the signal is still to come.
+#[test]
+fn a_signal_that_is_still_pending_is_not_merged() {
+    let mut run = Run::new();
+    run.did(MAIN, Verb::Ready { signal: Signal::CHLD });
+    let (first, second) = (run.fork(MAIN), run.fork(MAIN));
+    run.exit(first, 7);
+    run.did(MAIN, Verb::Take { signal: Signal::CHLD });
+    run.reap(MAIN, first);
+    run.exit(second, 7);
+    run.deadlock(vec![wait(MAIN, "read", None, &[])]);
+    let fit = Fit::default().role("main", &[MAIN]).missing("main", "exit 0");
+    let verdict = handle_interrupt(Signal::INT).judge(&run, fit);
+    assert!(verdict.findings.iter().all(|finding| finding.code != Code::S004), "{:?}", verdict.findings);
+}
+
 #[test]
 fn nobody_to_wait_for() {
     let mut run = Run::new();

@@ -21,7 +21,8 @@ fn merged(scene: &Scene<'_>) -> Option<Cause> {
         Some((life, takes, asleep(life)?))
     })?;
     let last = *takes.last()?;
-    let ended = |child: &LifeId| scene.trace().life(*child).ended;
+    // Of one that ended later the signal is not lost: it has not been taken yet.
+    let ended = |child: &LifeId| scene.trace().life(*child).ended.filter(|end| *end < last);
     let children: Vec<LifeId> =
         scene.learner().filter(|(_, child)| child.parent == Some(life)).map(|(child, _)| child).collect();
     let left: Vec<LifeId> = children
