@@ -17,7 +17,10 @@ use ipc_grade::sandbox::{self, Bounds, Held, Tool};
 fn main() {
     match std::env::args().nth(1).as_deref() {
         // This program again, in a process of its own.
-        Some(worker::COMMAND) => return worker::serve().unwrap(),
+        Some(worker::COMMAND) => {
+            let runner = std::env::args().nth(2).unwrap().parse().unwrap();
+            return worker::serve(runner).unwrap();
+        }
         Some("--box") => return box_alone(),
         _ => {}
     }

@@ -78,7 +78,10 @@ pub enum Command {
     Doctor,
     /// Run attempts for a grader, told over standard input
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// The grader's process: without it there is nobody to answer
+        runner: u32,
+    },
 }
 
 /// Arguments of `check`.

@@ -64,6 +64,6 @@ fn dispatch(cli: &Cli, settings: &Settings) -> anyhow::Result<Exit> {
         Some(Command::Batch(args)) => batch::run(args, settings),
         Some(Command::Verify(args)) => verify::run(args, settings),
         Some(Command::Doctor) => doctor::run(settings),
-        Some(Command::Worker) => Ok(crate::pipeline::worker::serve().map(|()| Exit::Passed)?),
+        Some(Command::Worker { runner }) => Ok(crate::pipeline::worker::serve(*runner).map(|()| Exit::Passed)?),
     }
 }

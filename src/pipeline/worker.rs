@@ -4,8 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -57,15 +57,29 @@ pub enum WorkerError {
 }
 
 /// The workers that run now, for [`end_all`].
-static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+static RUNNING: Mutex<Workers> = Mutex::new(Workers { pids: Vec::new(), over: false });
 
-/// Ends all workers of this process at once, with everything that they run; for a program that is about to end.
+#[derive(Debug)]
+struct Workers {
+    pids: Vec<u32>,
+    /// No more of them are started.
+    over: bool,
+}
+
+fn workers() -> MutexGuard<'static, Workers> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends all workers of this process at once, with everything that they run, for a program that is about to end: a thread
+/// that would start another one stops there.
 pub fn end_all() {
-    let running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    for pid in running.iter() {
+    let mut running = workers();
+    running.over = true;
+    let running = &running.pids;
+    for pid in running {
         let _gone = process::kill(*pid as i32, Signal::KILL);
     }
-    for pid in running.iter() {
+    for pid in running {
         // Its tracees are killed before it can be waited for. Where its own thread was first, so much the better.
         let _gone = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(*pid as i32), None);
     }
@@ -156,7 +170,20 @@ impl Running {
     fn start() -> io::Result<Self> {
         // The file that is running, also where it has been replaced on disk since.
         let program = "/proc/self/exe";
-        let mut child = Command::new(program).arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut command = Command::new(program);
+        command.args([COMMAND, &std::process::id().to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = {
+            // Nobody ends all while one is being started.
+            let mut running = workers();
+            while running.over {
+                drop(running);
+                std::thread::park();
+                running = workers();
+            }
+            let child = command.spawn()?;
+            running.pids.push(child.id());
+            child
+        };
         let (Some(requests), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("a child without pipes"));
         };
@@ -168,7 +195,6 @@ impl Running {
                 }
             }
         });
-        RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(child.id());
         Ok(Self { child, requests, answers })
     }
 }
@@ -179,17 +205,21 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let pid = self.child.id();
-        RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).retain(|running| *running != pid);
+        workers().pids.retain(|running| *running != pid);
     }
 }
 
-/// The worker's own life: answers requests on standard input until they end.
+/// The worker's own life: answers requests of this runner on standard input until they end.
 ///
 /// # Errors
 /// What reading or writing the pipes says.
-pub fn serve() -> io::Result<()> {
+pub fn serve(runner: u32) -> io::Result<()> {
     // The runner may die without a word; the thread that started us lives as long as it wants us.
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    if std::os::unix::process::parent_id() != runner {
+        // It died before that.
+        return Ok(());
+    }
     let _claim = claim_processor();
     let mut answers = io::stdout().lock();
     for line in io::stdin().lock().lines() {

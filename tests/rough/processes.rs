@@ -21,7 +21,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn is_worker(&self) -> bool {
-        self.grader && self.command.ends_with(" worker")
+        self.grader && self.command.contains(" worker ")
     }
 
     pub(crate) fn kill(&self) {
