@@ -127,13 +127,14 @@ fn cause(report: &Value) -> Option<String> {
 }
 
 /// Without the places of an endless loop: where it was when its processor time was up, and where it was when a signal
-/// came to it, which others could send when its turn was up.
+/// came to it, which others could send when its turn was up, and where it went on when the handler was done.
 fn comparable(text: &str) -> String {
     let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let end = lines.last_mut().unwrap();
     if end["end"]["limit"] == "cpu" {
         end["end"]["site"] = Value::Null;
-        let taken = lines.iter_mut().map(|line| &mut line["event"]).filter(|event| event["verb"] == "take");
+        let events = lines.iter_mut().map(|line| &mut line["event"]);
+        let taken = events.filter(|event| event["verb"] == "take" || event["verb"] == "return");
         taken.for_each(|event| event["site"] = Value::Null);
     }
     lines.iter().map(|line| format!("{line}\n")).collect()

@@ -75,7 +75,7 @@ impl<'a> Assignment<'a> {
         assignment
     }
 
-    fn atoms(&self) -> impl Iterator<Item = (usize, &'a Atom)> + use<'a> {
+    pub(super) fn atoms(&self) -> impl Iterator<Item = (usize, &'a Atom)> + use<'a> {
         self.plan.atoms.iter().enumerate()
     }
 
@@ -108,7 +108,7 @@ impl<'a> Assignment<'a> {
         });
     }
 
-    fn missing(&mut self, index: usize, event: Option<EventId>) {
+    pub(super) fn missing(&mut self, index: usize, event: Option<EventId>) {
         if !self.plan.atoms[index].optional {
             let event = event.or_else(|| self.last_of(self.plan.life(&self.plan.atoms[index])?));
             self.problem(index, ProblemKind::Missing, event);
@@ -121,7 +121,7 @@ impl<'a> Assignment<'a> {
     }
 
     /// An event that no step asks for.
-    fn surplus(&mut self, event: EventId) {
+    pub(super) fn surplus(&mut self, event: EventId) {
         self.cost += SURPLUS;
         self.marks.insert(event, Mark::Surplus);
         let life = self.facts.life_of(event);
@@ -136,7 +136,7 @@ impl<'a> Assignment<'a> {
         });
     }
 
-    fn give(&mut self, index: usize, extent: Extent) {
+    pub(super) fn give(&mut self, index: usize, extent: Extent) {
         self.domains[index] = vec![extent];
         self.marks.entry(extent.0).or_insert(Mark::Expected);
         self.marks.entry(extent.1).or_insert(Mark::Expected);
@@ -144,7 +144,7 @@ impl<'a> Assignment<'a> {
 
     /// The objects whose bytes and messages are strict. A semaphore has none: sem_open(3) writes its file, which is libc's
     /// own business.
-    fn strict_objects(&self) -> BTreeSet<ObjectId> {
+    pub(super) fn strict_objects(&self) -> BTreeSet<ObjectId> {
         let stdout = self.facts.trace.objects.iter().enumerate().filter(|(_, it)| it.kind == ObjectKind::Stdout);
         let kind = |object: ObjectId| self.facts.trace.object(object).kind;
         let bound = self.objects.values().flatten().copied().filter(|object| kind(*object) != ObjectKind::Semaphore);
@@ -152,7 +152,7 @@ impl<'a> Assignment<'a> {
     }
 
     /// Events by who acted, the peers' left out.
-    fn by_principal(&self, events: &[EventId]) -> BTreeMap<LifeId, Vec<EventId>> {
+    pub(super) fn by_principal(&self, events: &[EventId]) -> BTreeMap<LifeId, Vec<EventId>> {
         let mut groups = BTreeMap::<LifeId, Vec<EventId>>::new();
         for event in events.iter().filter(|event| self.facts.is_learner(self.facts.life_of(**event))) {
             groups.entry(self.cast.principal(self.facts.life_of(*event))).or_default().push(*event);
@@ -227,95 +227,7 @@ impl<'a> Assignment<'a> {
         }
     }
 
-    fn messages(&mut self, free: &FreeMessages) {
-        let mut asked = BTreeMap::<(ObjectId, Way, LifeId), Vec<usize>>::new();
-        for (index, atom) in self.atoms() {
-            let Ask::Message(way, ..) = &atom.ask else { continue };
-            match (atom.object.as_ref().and_then(|(_, object)| *object), self.plan.life(atom)) {
-                (Some(object), Some(life)) => asked.entry((object, *way, life)).or_default().push(index),
-                _ => self.missing(index, None),
-            }
-        }
-        let mut there = BTreeMap::new();
-        for ((object, way), events) in &self.facts.messages {
-            if self.strict_objects().contains(object) {
-                for (life, events) in self.by_principal(events) {
-                    there.insert((*object, *way, life), events);
-                    asked.entry((*object, *way, life)).or_default();
-                }
-            }
-        }
-        for (key, atoms) in asked {
-            let mut events = there.remove(&key).unwrap_or_default();
-            let strict = |event: &EventId| {
-                let (bytes, _) = self.message(*event);
-                free.get(&key.0).is_none_or(|items| items.iter().any(|item| text::carries(bytes, item)))
-            };
-            events.retain(strict);
-            self.mailbox(atoms, events);
-        }
-    }
-
-    fn message(&self, event: EventId) -> (&'a [u8], i64) {
-        match &self.facts.trace.event(event).verb {
-            Verb::Send { bytes, priority, .. } | Verb::Receive { bytes, priority, .. } => (&bytes.0, *priority),
-            _ => (&[], 0),
-        }
-    }
-
-    /// One process's messages one way on one queue.
-    fn mailbox(&mut self, mut atoms: Vec<usize>, mut events: Vec<EventId>) {
-        for with_priority in [true, false] {
-            let mut left = Vec::new();
-            for index in atoms {
-                let Ask::Message(_, wanted, priority) = &self.plan.atoms[index].ask else { continue };
-                let fits = |event: &EventId| {
-                    let (bytes, has) = self.message(*event);
-                    wanted.iter().any(|value| text::carries(bytes, value))
-                        && (!with_priority || priority.is_none_or(|priority| priority == has))
-                };
-                let Some(place) = events.iter().position(fits) else {
-                    left.push(index);
-                    continue;
-                };
-                let event = events.remove(place);
-                self.give(index, (event, event));
-                if !with_priority {
-                    self.other_message(index, event);
-                }
-            }
-            atoms = left;
-        }
-        for index in atoms {
-            if self.plan.atoms[index].optional {
-                continue;
-            }
-            if events.is_empty() {
-                self.missing(index, None);
-                continue;
-            }
-            let event = events.remove(0);
-            self.give(index, (event, event));
-            self.other_message(index, event);
-        }
-        events.into_iter().for_each(|event| self.surplus(event));
-    }
-
-    /// A message came with other bytes, or with another priority.
-    fn other_message(&mut self, index: usize, event: EventId) {
-        let Ask::Message(_, wanted, priority) = &self.plan.atoms[index].ask else { return };
-        let (bytes, has) = self.message(event);
-        let value = wanted.first().map(Value::bytes).unwrap_or_default();
-        let (expected, saw) = if wanted.iter().any(|value| text::carries(bytes, value)) {
-            let priority = priority.unwrap_or_default();
-            (format!("priority {priority}").into_bytes(), format!("priority {has}").into_bytes())
-        } else {
-            (value, bytes.to_vec())
-        };
-        self.wrong(index, expected, saw, event);
-    }
-
-    fn wrong(&mut self, index: usize, expected: Vec<u8>, saw: Vec<u8>, event: EventId) {
+    pub(super) fn wrong(&mut self, index: usize, expected: Vec<u8>, saw: Vec<u8>, event: EventId) {
         let at = expected.iter().zip(&saw).take_while(|(a, b)| a == b).count();
         self.problem(index, ProblemKind::WrongData { expected, saw, at }, Some(event));
     }

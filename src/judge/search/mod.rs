@@ -20,6 +20,7 @@ mod cast;
 mod facts;
 mod forced;
 mod memory;
+mod messages;
 mod ordering;
 mod plan;
 mod rows;
