@@ -62,6 +62,12 @@ fn main() {
     }
     let bench = Bench { rounds: size.rounds, strace, floor: false };
     println!("{:<44} {:>12}   goal", "", "measured");
+    // First, while this process, which forks what it records, is as small as `ipc-grade trace` is.
+    if wanted("true") {
+        let times = Bench { rounds: size.rounds * 5, ..bench }.compare(&["/bin/true".as_ref()]);
+        let more = times.recorded.saturating_sub(times.bare);
+        row("/bin/true, more than bare", more.as_secs_f64() * 1e3, 2.0, "ms");
+    }
     if wanted("ping_pong") {
         let bench = Bench { floor: true, ..bench };
         let times = bench.compare(&[program.as_os_str(), "ping_pong".as_ref(), size.ping_pongs.to_string().as_ref()]);
@@ -81,11 +87,6 @@ fn main() {
     if wanted("compute") {
         let times = bench.compare(&[program.as_os_str(), "compute".as_ref(), size.computed.to_string().as_ref()]);
         row("a program that computes, x bare", times.ratio(), 1.05, "x");
-    }
-    if wanted("true") {
-        let times = Bench { rounds: size.rounds * 5, ..bench }.compare(&["/bin/true".as_ref()]);
-        let more = times.recorded.saturating_sub(times.bare);
-        row("/bin/true, more than bare", more.as_secs_f64() * 1e3, 2.0, "ms");
     }
     if wanted("hang") {
         let told = median((0..size.rounds * 3).map(|_| hang(&program)).collect());

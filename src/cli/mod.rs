@@ -43,9 +43,21 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Exit {
     let settings = Settings::new(&cli.global);
     dispatch(cli, &settings).unwrap_or_else(|error| {
-        settings.terminal.complain(&format!("{error:#}"));
+        settings.terminal.complain(&told(&error));
         Exit::of_error(&error)
     })
+}
+
+/// An error with its causes, those left out that it has told of itself.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn dispatch(cli: &Cli, settings: &Settings) -> anyhow::Result<Exit> {
@@ -65,5 +77,21 @@ fn dispatch(cli: &Cli, settings: &Settings) -> anyhow::Result<Exit> {
         Some(Command::Verify(args)) => verify::run(args, settings),
         Some(Command::Doctor) => doctor::run(settings),
         Some(Command::Worker { runner }) => Ok(crate::pipeline::worker::serve(*runner).map(|()| Exit::Passed)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::record::RecordError;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let failed = RecordError::Start(nix::errno::Errno::EAGAIN);
+        let once = failed.to_string();
+        assert!(once.contains("EAGAIN"), "{once}");
+        let error = anyhow::Error::new(failed);
+        assert_eq!(told(&error), once);
+        assert_eq!(told(&error.context("failed to look")), format!("failed to look: {once}"));
     }
 }
