@@ -46,6 +46,7 @@ impl Engine<'_> {
             tracee.foreseen = false;
             tracee.enters = false;
             tracee.proves = false;
+            tracee.outlives = false;
             tracee.ask = None;
             tracee.computes_since = None;
             tracee.yielded = false;

@@ -67,6 +67,8 @@ pub(super) struct Tracee {
     pub(super) enters: bool,
     /// Its call goes into the kernel to show that it waits there.
     pub(super) proves: bool,
+    /// What the descriptor of its call led to stands there no longer.
+    pub(super) outlives: bool,
     /// It is in a call that has been told as returned.
     pub(super) foreseen: bool,
     /// What the kernel has to say about that call.
@@ -167,6 +169,7 @@ impl Tracee {
             granted: None,
             enters: false,
             proves: false,
+            outlives: false,
             foreseen: false,
             audit: None,
             split: None,

@@ -63,6 +63,11 @@ impl<F, S: Copy> Files<F, S> {
         table
     }
 
+    /// How many processes or threads use a table.
+    pub(crate) fn users(&self, table: TableId) -> u32 {
+        self.tables[table.0].users
+    }
+
     /// A copy of a table: each descriptor is one more of its open file description, and came about as `since` says.
     pub(crate) fn copy(&mut self, table: TableId, since: impl Fn(S) -> S) -> TableId {
         let mut slots = self.tables[table.0].slots.clone();

@@ -8,6 +8,7 @@ mod deadlocks;
 mod epolls;
 mod eventfds;
 mod fifos;
+mod held;
 mod locks;
 mod objects;
 mod pieces;

@@ -12,6 +12,7 @@ mod epolls;
 mod granted;
 pub(super) mod held;
 mod noted;
+mod outlived;
 mod pieces;
 mod polls;
 mod queues;
@@ -79,6 +80,7 @@ impl Engine<'_> {
     pub(super) fn foresee(&mut self, tid: Tid, call: &Invocation) -> Fallible<Way> {
         let [a, b, c, ..] = call.args;
         let fd = a as Fd;
+        self.let_in_before(tid, call)?;
         if self.faults.cuts(tid) {
             // Its count is put back at its exit, so it stops there.
             return Ok(self.leave_to_the_kernel(tid, &[fd]));
@@ -100,10 +102,7 @@ impl Engine<'_> {
             Sys::Semctl | Sys::Msgctl => self.foresee_control(call),
             Sys::MqTimedsend => Ok(self.foresee_mq_send(tid, call)),
             Sys::MqTimedreceive => Ok(self.foresee_mq_receive(tid, call)),
-            Sys::MqNotify => self.leave_queue(tid, fd, true),
-            Sys::MqGetsetattr => self.leave_queue(tid, fd, false),
-            Sys::Fcntl if b as i32 == libc::F_SETFL => self.leave_queue(tid, fd, false),
-            Sys::Ioctl if b == libc::FIONBIO => self.leave_queue(tid, fd, false),
+            Sys::MqNotify => self.leave_queue(tid, fd),
             Sys::Splice | Sys::CopyFileRange => Ok(self.leave_to_the_kernel(tid, &[fd, c as Fd])),
             Sys::Tee | Sys::Sendfile => Ok(self.leave_to_the_kernel(tid, &[fd, b as Fd])),
             Sys::Vmsplice | Sys::Pread | Sys::Pwrite | Sys::Preadv | Sys::Pwritev => {

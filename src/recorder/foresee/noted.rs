@@ -28,6 +28,10 @@ impl Engine<'_> {
         }
         let [fd, b, c, ..] = call.args;
         let fd = fd as Fd;
+        self.note_outlived(tid, decoded, result);
+        if self.outlives(tid) && moves_only(decoded) {
+            return;
+        }
         if result < 0 && call.sys != Sys::Close {
             return;
         }
@@ -127,6 +131,9 @@ impl Engine<'_> {
 
     /// A write of these bytes came back, of which the model had not said how many would go in.
     pub(super) fn note_written(&mut self, tid: Tid, fd: Fd, bytes: &[u8], count: usize) {
+        if self.outlives(tid) {
+            return;
+        }
         if self.kernel.knows_written(tid, fd, bytes.len(), count) {
             self.kernel.put_in(tid, fd, bytes);
         } else {
@@ -173,5 +180,14 @@ impl Engine<'_> {
         if file.kind == FileKind::Fifo && nonblocking && access == libc::O_RDONLY {
             self.kernel.opened_without_waiting(tid, fd);
         }
+    }
+}
+
+/// Whether a call that came back did nothing but to what its descriptor led to.
+fn moves_only(decoded: &Call) -> bool {
+    match decoded {
+        Call::Read { descriptors, .. } => descriptors.is_empty(),
+        Call::Write { .. } | Call::MqSend { .. } | Call::MqReceive { .. } | Call::Poll { .. } => true,
+        _ => false,
     }
 }

@@ -63,17 +63,13 @@ impl Engine<'_> {
     }
 
     /// From now on it matters who waits there, and the kernel has to know: they go in, and the queue is not modelled any
-    /// more. Where flags are set (not `always`) that is so only where somebody does: who sleeps already goes on sleeping
-    /// under O_NONBLOCK.
-    pub(super) fn leave_queue(&mut self, tid: Tid, fd: Fd, always: bool) -> Fallible<Way> {
+    /// more.
+    pub(super) fn leave_queue(&mut self, tid: Tid, fd: Fd) -> Fallible<Way> {
         let queue = self.kernel.queue_of(tid, fd).is_some();
         let Some(object) = self.kernel.object_of(tid, fd).filter(|_| queue) else { return Ok(Way::Enter) };
         let held = self.waiters(|engine, tracee| engine.awaited_queue(tracee) == Some(object));
-        if always || !held.is_empty() {
-            self.enter_all(&held)?;
-            self.leave_to_the_kernel(tid, &[fd]);
-        }
-        Ok(Way::Enter)
+        self.enter_all(&held)?;
+        Ok(self.leave_to_the_kernel(tid, &[fd]))
     }
 
     pub(super) fn put_in_queue(&mut self, tid: Tid, fd: Fd, message: Message) {

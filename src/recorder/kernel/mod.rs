@@ -120,6 +120,22 @@ impl Kernel {
         self.object(description.object).is_some().then_some((slot.file, description))
     }
 
+    /// Whether others have a thread's descriptors too (CLONE_FILES in clone(2)).
+    pub(super) fn shares_files(&self, tid: Tid) -> bool {
+        self.tables.get(&tid).is_some_and(|table| self.files.users(*table) > 1)
+    }
+
+    /// Whether these two have the same descriptors.
+    pub(super) fn same_files(&self, one: Tid, other: Tid) -> bool {
+        self.tables.get(&one).is_some_and(|table| self.tables.get(&other) == Some(table))
+    }
+
+    /// Whether two descriptors are of one open file description that leads, or led, to something modelled.
+    pub(super) fn same_description(&self, one: (Tid, Fd), other: (Tid, Fd)) -> bool {
+        let file = |(tid, fd)| Some(self.files.slot(*self.tables.get(&tid)?, fd)?.file);
+        file(one).is_some_and(|found| file(other) == Some(found))
+    }
+
     /// An object; none where it has left the model.
     pub(super) fn object(&self, object: ObjectId) -> Option<&Object> {
         self.objects[object.0].as_ref()

@@ -48,7 +48,8 @@ impl Namer {
             _ => None,
         };
         let (raw, site) = (self.index(), self.site.clone());
-        self.threads[thread.index()].entered = Some(Entered { call: call.clone(), raw, event, site });
+        let file = moves(call).and_then(|fd| Some((fd, self.slot(thread, fd)?.file)));
+        self.threads[thread.index()].entered = Some(Entered { call: call.clone(), raw, event, file, site });
     }
 
     /// A call came back.
@@ -56,10 +57,12 @@ impl Namer {
         let entered = self.threads[thread.index()].entered.take();
         // What it slept in before may have been another call, of which the return was lost.
         let entered = entered.filter(|entered| std::mem::discriminant(&entered.call) == std::mem::discriminant(call));
+        self.threads[thread.index()].began_with = entered.as_ref().and_then(|entered| entered.file);
         match result {
             Ok(value) => self.succeeded(thread, call, value, entered),
             Err(errno) => self.failed(thread, call, errno, entered),
         }
+        self.threads[thread.index()].began_with = None;
     }
 
     fn succeeded(&mut self, thread: ThreadId, call: &Call, value: i64, entered: Option<Entered>) {
@@ -171,5 +174,15 @@ impl Namer {
             | Call::Refused { .. }
             | Call::Other { .. } => {}
         }
+    }
+}
+
+/// The descriptor that a call moves bytes or messages through.
+fn moves(call: &Call) -> Option<Fd> {
+    match call {
+        Call::Read { fd, .. } | Call::Write { fd, .. } | Call::MqSend { fd, .. } | Call::MqReceive { fd, .. } => {
+            Some(*fd)
+        }
+        _ => None,
     }
 }

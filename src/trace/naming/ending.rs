@@ -91,10 +91,9 @@ impl Namer {
 
     /// What a call waits for.
     pub(super) fn waiting_in(&self, thread: ThreadId, call: &Call) -> Waiting {
-        let reads =
-            |fd| self.slot(thread, fd).map(|slot| self.files.file(slot.file)).map(|f| f.reads.unwrap_or(f.about));
-        let writes =
-            |fd| self.slot(thread, fd).map(|slot| self.files.file(slot.file)).map(|f| f.writes.unwrap_or(f.about));
+        let file = |fd| self.file_of(thread, fd).map(|file| self.files.file(file));
+        let reads = |fd| file(fd).map(|f| f.reads.unwrap_or(f.about));
+        let writes = |fd| file(fd).map(|f| f.writes.unwrap_or(f.about));
         let id = |family, id| self.objects.by_id(family, id);
         let mut child = None;
         let (name, object, wakers) = match call {

@@ -52,7 +52,7 @@ impl Namer {
         if is_interrupted(errno) && !(errno == EINTR && waits_for_others(call)) {
             return;
         }
-        let at = |fd: Fd| self.slot(thread, fd).map(|slot| self.files.file(slot.file).about);
+        let at = |fd: Fd| self.file_of(thread, fd).map(|file| self.files.file(file).about);
         let id = |family, id| self.objects.by_id(family, id);
         let path = |path: &str| self.objects.linked(path).map(|link| link.object);
         use crate::trace::raw::SysvFamily::{Msg, Sem, Shm};

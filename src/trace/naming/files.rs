@@ -61,10 +61,18 @@ impl Namer {
         self.files.slot(self.processes[self.life_of(thread).index()].table, fd)
     }
 
-    /// The open file description behind a descriptor; one that nobody opened is a stranger's.
+    /// The open file description that a call of a thread is about.
+    pub(super) fn file_of(&self, thread: ThreadId, fd: Fd) -> Option<FileId> {
+        let this = &self.threads[thread.index()];
+        let sleeps = this.entered.as_ref().and_then(|entered| entered.file);
+        let began_with = this.began_with.or(sleeps).filter(|(number, _)| *number == fd);
+        began_with.map(|(_, file)| file).or_else(|| self.slot(thread, fd).map(|slot| slot.file))
+    }
+
+    /// The same; one that nobody opened is a stranger's.
     pub(super) fn file_at(&mut self, thread: ThreadId, fd: Fd) -> FileId {
-        if let Some(slot) = self.slot(thread, fd) {
-            return slot.file;
+        if let Some(file) = self.file_of(thread, fd) {
+            return file;
         }
         let object = self.objects.add_ordinal(ObjectKind::Other, None, "unknown");
         self.objects[object].outside = true;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::descriptors::{Slot, TableId};
+use super::descriptors::{FileId, Slot, TableId};
 use super::live::Received;
 use super::objects::{Naming, Spawn};
 use super::signals::Pending;
@@ -57,6 +57,9 @@ pub(super) struct Thread {
     pub(super) mask: u64,
     /// The call that it sleeps in.
     pub(super) entered: Option<Entered>,
+    /// What the descriptor of the call that comes back led to when it began to sleep: it is about that to its end,
+    /// whatever other threads do with the descriptor (close(2), NOTES).
+    pub(super) began_with: Option<(Fd, FileId)>,
     pub(super) stopped: Option<Signal>,
     /// Its last event.
     pub(super) last: Option<EventId>,
@@ -77,6 +80,8 @@ pub(super) struct Entered {
     pub(super) raw: u32,
     /// The event that was told ahead of its return.
     pub(super) event: Option<EventId>,
+    /// The descriptor that it is about, and what that led to.
+    pub(super) file: Option<(Fd, FileId)>,
     pub(super) site: Option<Box<crate::trace::Site>>,
 }
 
@@ -88,6 +93,7 @@ impl Thread {
             inner,
             mask,
             entered: None,
+            began_with: None,
             stopped: None,
             last: None,
             incoming: Vec::new(),
