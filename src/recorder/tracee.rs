@@ -59,8 +59,9 @@ pub(super) struct Tracee {
     pub(super) exchanged: Vec<(u64, Vec<u8>)>,
     /// What its held call waits for.
     pub(super) ask: Option<Ask>,
-    /// Since which of all steps it is held: of several that wait for the same the first goes on first.
-    pub(super) held_since: u64,
+    /// Its place among those that wait for the same: by its priority where that counts, then by the step since which its
+    /// call is held.
+    pub(super) line: (i64, u64),
     /// The model has granted its call what it waited for, as the how manieth of several.
     pub(super) granted: Option<u32>,
     /// Its call goes into the kernel, whatever the model says.
@@ -165,7 +166,7 @@ impl Tracee {
             prelude: true,
             exchanged: Vec::new(),
             ask: None,
-            held_since: 0,
+            line: (0, 0),
             granted: None,
             enters: false,
             proves: false,
@@ -198,6 +199,17 @@ impl Tracee {
         self.before = before;
         self.visible.set(None);
         self.past = false;
+    }
+
+    /// Its priority, the lower the better (proc_pid_stat(5)): 20 and its nice value, below 0 for realtime policies.
+    pub(super) fn priority(&self) -> i64 {
+        /// How many fields stand between its name and this.
+        const BEFORE: usize = 15;
+        let mut buffer = [0; 512];
+        let got = self.stat.as_ref().and_then(|stat| stat.read_at(&mut buffer, 0).ok()).unwrap_or(0);
+        let text = String::from_utf8_lossy(&buffer[..got]);
+        let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+        fields.split_whitespace().nth(BEFORE).and_then(|priority| priority.parse().ok()).unwrap_or(0)
     }
 
     /// The letter of its state (proc_pid_stat(5)): R, S, D, t, Z …; X where it is gone.

@@ -68,9 +68,13 @@ fn compiled(name: &str) -> PathBuf {
 }
 
 fn record(program: &str, case: &str) -> Trace {
+    record_under(program, case, 0)
+}
+
+fn record_under(program: &str, case: &str, seed: u32) -> Trace {
     let command = [compiled(program).to_str().unwrap().to_owned(), case.to_owned()];
-    let run = traced::trace(&["--box"], &command, Path::new(env!("CARGO_MANIFEST_DIR")));
-    assert_eq!(run.code, Some(0), "{program} {case}");
+    let run = traced::trace(&["--box", "--seed", &seed.to_string()], &command, Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert_eq!(run.code, Some(0), "{program} {case} under {seed}");
     run.trace
 }
 

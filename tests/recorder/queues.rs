@@ -13,6 +13,11 @@ fn priorities() {
 }
 
 #[test]
+fn nicer() {
+    check_both("nicer");
+}
+
+#[test]
 fn errors() {
     check_both("errors");
 }

@@ -2,7 +2,9 @@
 //! with the kernel; and a twin, `generic_NAME`, does the same on objects that were taken out of the model, and has to come
 //! to the same trace: whoever waits is let go on in the kernel's own order.
 
-use crate::{record, story, twins};
+use std::collections::BTreeSet;
+
+use crate::{ends_well, record, record_under, story, twins};
 
 #[track_caller]
 fn check_both(case: &str) {
@@ -107,6 +109,30 @@ fn ping_pong() {
 #[test]
 fn echo() {
     check_both("echo");
+}
+
+/// Each of the orders is one that the kernel may give; the schedule tries several.
+#[test]
+fn senders_race_for_room() {
+    ends_well("sysv", "senders_race");
+    let seeds = 0..16;
+    let received = |seed| {
+        let told = story::story(&record_under("sysv", "senders_race", seed));
+        let received = told.lines().filter(|line| line.contains("receive") && !line.contains(" 9"));
+        received.map(|line| line.split(" <").next().unwrap().to_owned()).next()
+    };
+    let first: BTreeSet<Option<String>> = seeds.map(received).collect();
+    assert_eq!(first.len(), 3, "{first:?}");
+}
+
+#[test]
+fn senders_that_were_woken_lose_their_queue() {
+    ends_well("sysv", "senders_lose_their_queue");
+}
+
+#[test]
+fn senders_at_random() {
+    ends_well("sysv", "senders_at_random");
 }
 
 #[test]

@@ -32,6 +32,8 @@ enum Came {
     /// It returns this.
     Result(i64),
     Message(Message),
+    /// It is made once more when it is its turn: others wait for the same.
+    Again,
 }
 
 impl Came {
@@ -78,7 +80,7 @@ impl Engine<'_> {
         let waits = |tracee: &&Tracee| tracee.state == State::Held && tracee.granted.is_none();
         let tracees: &BTreeMap<u32, Tracee> = tracees;
         let mut held: Vec<&Tracee> = tracees.values().filter(waits).collect();
-        held.sort_by_key(|tracee| tracee.held_since);
+        held.sort_by_key(|tracee| tracee.line);
         let mut came: Vec<(Tid, Came)> = Vec::new();
 
         let sets = held.iter().filter_map(|tracee| match &tracee.ask {
@@ -101,6 +103,7 @@ impl Engine<'_> {
             Woken::Sent => (who[place], Came::Result(0)),
             Woken::Received(message) => (who[place], Came::Message(message)),
             Woken::Failed(errno) => (who[place], Came::failed(errno)),
+            Woken::Races => (who[place], Came::Again),
         }));
 
         let posix = held.iter().filter_map(|tracee| {
@@ -121,17 +124,19 @@ impl Engine<'_> {
             came.extend(woken.into_iter().map(|(place, got)| (who[place], got.map_or(Came::Result(0), Came::Message))));
         }
 
-        let any = !came.is_empty();
-        came.into_iter().for_each(|(tid, came)| self.promise(tid, &came));
-        any
+        came.into_iter().fold(false, |any, (tid, came)| self.promise(tid, &came) || any)
     }
 
-    /// A held call has been granted this, which the kernel is going to confirm.
-    fn promise(&mut self, tid: Tid, came: &Came) {
+    /// A held call has been granted this, which the kernel is going to confirm. Whether it has.
+    fn promise(&mut self, tid: Tid, came: &Came) -> bool {
         let place = self.tracees.values().filter_map(|tracee| tracee.granted).max().map_or(0, |last| last + 1);
-        let Some(tracee) = self.tracee(tid) else { return };
-        let Some(call) = tracee.call else { return };
+        let Some(tracee) = self.tracee(tid) else { return false };
+        let Some(call) = tracee.call else { return false };
         let (result, read) = match came {
+            Came::Again => {
+                (tracee.state, tracee.resume) = (State::Ready, Resume::Exit);
+                return false;
+            }
             Came::Result(result) => (*result, Vec::new()),
             // A message that cannot be written is lost (store_msg in ipc/msg.c and ipc/mqueue.c).
             Came::Message(message) => match given(&call, message) {
@@ -141,6 +146,7 @@ impl Engine<'_> {
         };
         tracee.granted = Some(place);
         tracee.audit = Some(Audit { call, result, read, then: Then::IsTold });
+        true
     }
 
     /// Those whose calls were granted make them, before anybody is chosen to go on.
@@ -203,17 +209,32 @@ impl Engine<'_> {
         Err(RecorderError::Model { call, object: format!("thread {tid}"), believed, kernel: "it sleeps".to_owned() })
     }
 
-    /// Those whose held calls are about this object, who came first stands first.
+    /// Those of whom it was told that their calls wait, and whose calls are such: who came first stands first.
     pub(super) fn waiters(&self, is: impl Fn(&Self, &Tracee) -> bool) -> Vec<u32> {
-        let held = self.tracees.iter().filter(|(_, tracee)| tracee.state == State::Held && is(self, tracee));
-        let mut held: Vec<(u64, u32)> = held.map(|(order, tracee)| (tracee.held_since, *order)).collect();
-        held.sort_unstable();
-        held.into_iter().map(|(_, order)| order).collect()
+        let waits = |tracee: &Tracee| match tracee.state {
+            State::Held => true,
+            // It has been woken, and did not go on yet.
+            State::Ready => tracee.entered && tracee.resume == Resume::Exit,
+            _ => false,
+        };
+        let waiting = self.tracees.iter().filter(|(_, tracee)| waits(tracee) && is(self, tracee));
+        let mut waiting: Vec<((i64, u64), u32)> = waiting.map(|(order, tracee)| (tracee.line, *order)).collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|(_, order)| order).collect()
     }
 
-    /// The kernel is to know who waits: held calls go in, and have to sleep there.
-    pub(super) fn enter_all(&mut self, held: &[u32]) -> Fallible<()> {
-        held.iter().try_for_each(|order| self.enter(*order, |_| true))
+    /// The kernel is to know who waits: their calls go in. Those that are held have to sleep there.
+    pub(super) fn enter_all(&mut self, waiting: &[u32]) -> Fallible<()> {
+        for order in waiting {
+            let Some(tracee) = self.tracees.get_mut(order) else { continue };
+            if tracee.state == State::Ready && tracee.entered {
+                tracee.enters = true;
+                self.step(*order)?;
+            } else {
+                self.enter(*order, |_| true)?;
+            }
+        }
+        Ok(())
     }
 
     /// The POSIX queue that a held call is about.

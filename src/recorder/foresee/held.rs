@@ -25,8 +25,10 @@ impl Engine<'_> {
             return Way::Enter;
         }
         tracee.state = State::Held;
+        // The kernel keeps those who wait at a POSIX queue by priority (wq_add in ipc/mqueue.c).
+        let by_priority = matches!(ask, Ask::MqSend(..) | Ask::MqReceive(..));
+        tracee.line = (if by_priority { tracee.priority() } else { 0 }, since);
         tracee.ask = Some(ask);
-        tracee.held_since = since;
         if std::mem::replace(&mut tracee.entered, true) {
             // Another took what it waited for: it stands at one more place of the schedule.
             tracee.comes_to(false);

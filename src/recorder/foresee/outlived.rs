@@ -12,7 +12,7 @@
 use std::ops::RangeInclusive;
 
 use super::super::engine::{Engine, Fallible};
-use super::super::tracee::{Resume, State, Tracee};
+use super::super::tracee::{State, Tracee};
 use super::Ask;
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::memory;
@@ -49,30 +49,16 @@ impl Engine<'_> {
 
     /// Lets those go in that wait on such a descriptor.
     fn let_in_all(&mut self, tid: Tid, concerns: impl Fn(&Self, &Tracee, Fd) -> bool) -> Fallible<()> {
-        let waits =
-            |it: &Tracee| it.entered && it.resume == Resume::Exit && matches!(it.state, State::Held | State::Ready);
-        let concerned =
-            |it: &&Tracee| it.tid != tid && waits(it) && waited_on(it).iter().any(|fd| concerns(self, it, *fd));
-        let mut all: Vec<(u64, Tid)> =
-            self.tracees.values().filter(concerned).map(|it| (it.held_since, it.tid)).collect();
-        all.sort_unstable();
-        for (_, tid) in all {
-            let Some(order) = self.order_of.get(&tid).copied() else { continue };
-            let Some(tracee) = self.tracee(tid) else { continue };
-            if let Some(Ask::Epoll(instance)) = tracee.ask {
+        let all = self.waiters(|engine, it| it.tid != tid && waited_on(it).iter().any(|fd| concerns(engine, it, *fd)));
+        for order in &all {
+            // What it finds when it is woken cannot be said of the instance any more.
+            let instance = self.tracees.get(order).and_then(|it| Some((it.tid, it.ask.as_ref()?)));
+            if let Some((tid, Ask::Epoll(instance))) = instance {
+                let instance = *instance;
                 self.leave_to_the_kernel(tid, &[instance]);
-            } else if tracee.state == State::Held {
-                self.enter(order, |_| true)?;
-                continue;
             }
-            // It may come back at once.
-            self.set(tid, State::Ready, Resume::Exit);
-            if let Some(tracee) = self.tracee(tid) {
-                tracee.enters = true;
-            }
-            self.step(order)?;
         }
-        Ok(())
+        self.enter_all(&all)
     }
 
     /// Whether a thread's call is about something else than what its descriptor leads to now. It left the model when the

@@ -1,7 +1,8 @@
 //! System V message queues: what is in them, and who gets it (msgop(2), msgctl(2), ipc/msg.c).
 //!
 //! Who waits is not known here, as for [`super::Semaphores`]. A message that comes goes to the first that waits for one of
-//! its kind, and room that comes to the first whose message fits.
+//! its kind. Room is given to nobody: the kernel wakes each sender whose message would fit (ss_wakeup), and the quickest
+//! has it. So one alone goes on; of several the schedule says who is the quickest, and those who come too late wait again.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -67,6 +68,8 @@ pub(crate) enum Woken {
     /// It has got as much of this one as it has room for.
     Received(Message),
     Failed(Errno),
+    /// There may be room, for it or for others: it has to look once more.
+    Races,
 }
 
 /// A queue: its messages, the oldest first.
@@ -179,14 +182,10 @@ impl Messages {
         if !std::mem::take(&mut self.changed) {
             return woken;
         }
-        let receives = |one: &Waiting<'_>| matches!(one, Waiting::Receive(..));
-        let order = || {
-            let all = || waiting.iter().enumerate();
-            all().filter(|(_, one)| receives(one)).chain(all().filter(|(_, one)| !receives(one)))
-        };
         loop {
-            let mut left = order().filter(|(place, _)| woken.iter().all(|(other, _)| other != place));
-            let next = left.find_map(|(place, one)| Some((place, self.go_on(one)?)));
+            let mut left = (0..waiting.len()).filter(|place| woken.iter().all(|(other, _)| other != place));
+            let next = left.clone().find_map(|place| Some((place, self.receive(&waiting[place])?)));
+            let next = next.or_else(|| left.find_map(|place| Some((place, self.make_room(waiting, place)?))));
             let Some(next) = next else { break };
             woken.push(next);
         }
@@ -194,13 +193,25 @@ impl Messages {
         woken
     }
 
-    /// Makes a call that waited; none where it still does.
-    fn go_on(&mut self, waiting: &Waiting<'_>) -> Option<Woken> {
+    /// Sends for one that waited, unless others wait for the same room; none where there is none.
+    fn make_room(&mut self, waiting: &[Waiting<'_>], place: usize) -> Option<Woken> {
+        let Waiting::Send(id, message) = waiting[place] else { return None };
+        let fits = |len| self.ask_send(id, len, false) == Sends::Fits;
+        if !fits(message.bytes.len()) {
+            return None;
+        }
+        let mut others = (0..waiting.len()).filter(|other| *other != place);
+        let races = |other| matches!(waiting[other], Waiting::Send(to, its) if to == id && fits(its.bytes.len()));
+        if others.any(races) {
+            return Some(Woken::Races);
+        }
+        self.send(id, message.clone());
+        Some(Woken::Sent)
+    }
+
+    /// Receives for one that waited; none where it still does.
+    fn receive(&mut self, waiting: &Waiting<'_>) -> Option<Woken> {
         match *waiting {
-            Waiting::Send(id, message) if self.ask_send(id, message.bytes.len(), false) == Sends::Fits => {
-                self.send(id, message.clone());
-                Some(Woken::Sent)
-            }
             Waiting::Send(..) => None,
             Waiting::Receive(id, wanted) => match self.ask_receive(id, wanted) {
                 Receives::Takes(place) => self.take(id, place, wanted.room).map(Woken::Received),
@@ -288,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn room_goes_to_the_first_whose_message_fits() {
+    fn for_room_those_race_whose_messages_fit() {
         let long = "x".repeat(CAPACITY - 10);
         let mut queues = with(&[(1, &long), (2, "0123456789")]);
         queues.changed = false;
@@ -301,8 +312,10 @@ mod tests {
         ];
         assert_eq!(queues.wake(&waiting), []);
         queues.take(ID, 1, 100);
-        let expected = [(2, Woken::Sent), (1, Woken::Received(small.clone())), (3, Woken::Sent)];
-        assert_eq!(queues.wake(&waiting), expected);
+        assert_eq!(queues.wake(&waiting), [(2, Woken::Races), (3, Woken::Races)]);
+        queues.changed = true;
+        let expected = [(2, Woken::Sent), (1, Woken::Received(small.clone()))];
+        assert_eq!(queues.wake(&waiting[..3]), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A POSIX message queue: how much goes in, and what comes out first (mq_overview(7), ipc/mqueue.c).
 //!
 //! Who waits is not known here, as for [`super::Semaphores`]. A message that comes goes to the first that waits for one,
-//! and a place that comes free to the first that waits with one.
+//! and a place that comes free to the first that waits with one; who has the better priority stands before others.
 
 use nix::errno::Errno;
 
@@ -66,8 +66,8 @@ impl Queue {
         some | room
     }
 
-    /// Sends and receives for those that need not wait any more: their places among `waiting`, who came first stands
-    /// first; none stands for one that receives. With what the one that receives gets.
+    /// Sends and receives for those that need not wait any more: their places among `waiting`, who is to be first
+    /// stands first; none stands for one that receives. With what the one that receives gets.
     pub(crate) fn wake(&mut self, waiting: &[Option<&Message>]) -> Vec<(usize, Option<Message>)> {
         let mut woken: Vec<(usize, Option<Message>)> = Vec::new();
         loop {

@@ -237,6 +237,42 @@ static void nonblocking_later(void) {
     SAME(reap(pid), 0);
 }
 
+static int receives_nicely(void *of) {
+    int *with = of;
+    must(nice(with[1]));
+    return must(receives(with[0])) / 100;
+}
+
+static int sends_nicely(void *of) {
+    int *with = of;
+    must(nice(with[1]));
+    return sends(with[0], 1, with[1]);
+}
+
+/* The best priority is first, of equals the oldest. */
+static void nicer(void) {
+    mqd_t queue = only_queue(0);
+    int with[4][2] = {{queue, 7}, {queue, 1}, {queue, 7}, {queue, 0}}, expected[4] = {3, 2, 4, 1};
+    pid_t pids[4];
+    for (int i = 0; i < 4; i++) {
+        pids[i] = child_of(receives_nicely, with[i]);
+        until_all_wait();
+    }
+    for (int i = 1; i <= 4; i++) must(sends(queue, 1, i));
+    for (int i = 0; i < 4; i++) SAME(reap(pids[i]) >> 8, expected[i]);
+    for (int i = 0; i < MOST; i++) must(sends(queue, 1, 16));
+    for (int i = 0; i < 4; i++) {
+        pids[i] = child_of(sends_nicely, with[i]);
+        until_all_wait();
+    }
+    for (int i = 0; i < MOST; i++) SAME(receives(queue), 1601);
+    SAME(receives(queue), 1);
+    SAME(receives(queue), 101);
+    SAME(receives(queue), 701);
+    SAME(receives(queue), 701);
+    for (int i = 0; i < 4; i++) SAME(reap(pids[i]), 0);
+}
+
 static int does_anything(void *of) {
     mqd_t queue = *(mqd_t *)of;
     char text[LONGEST + 1] = "some text";
@@ -297,5 +333,5 @@ static void echo(void) {
     SAME(reap(pid), 0);
 }
 
-RUN_BOTH(CASE(priorities), CASE(errors), CASE(hand_over), CASE(full), CASE(polled), CASE(notices), CASE(by_name),
+RUN_BOTH(CASE(nicer), CASE(priorities), CASE(errors), CASE(hand_over), CASE(full), CASE(polled), CASE(notices), CASE(by_name),
          CASE(removed_while_open), CASE(interrupted), CASE(nonblocking_later), CASE(at_random), CASE(echo))

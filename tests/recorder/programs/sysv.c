@@ -320,6 +320,75 @@ static void full(void) {
     must(msgctl(to, IPC_RMID, NULL));
 }
 
+static int sends_large(void *of) {
+    int *with = of;
+    return sends(with[0], with[1], with[2], 0) == 0 ? 0 : errno;
+}
+
+/* Room for one of three: who has it is the quickest, and the others wait on. */
+static void senders_race(void) {
+    int to = queue(), seen = 0;
+    int with[3][3] = {{to, 1, 8000}, {to, 2, 7000}, {to, 3, 8000}};
+    pid_t pids[3];
+    must(sends(to, 9, 8192, 0));
+    must(sends(to, 9, 8192, 0));
+    for (int i = 0; i < 3; i++) {
+        pids[i] = child_of(sends_large, with[i]);
+        until_all_wait();
+    }
+    must(receives(to, 9, 8192, 0));
+    for (int i = 0; i < 4; i++) {
+        until_all_wait();
+        if (i < 3) FAILS(sends(to, 5, 8192, IPC_NOWAIT), EAGAIN);
+        long type = must(receives(to, 0, 8192, 0)) % 100;
+        seen |= 1 << type;
+    }
+    SAME(seen, 1 << 9 | 1 << 1 | 1 << 2 | 1 << 3);
+    for (int i = 0; i < 3; i++) SAME(reap(pids[i]), 0);
+    must(msgctl(to, IPC_RMID, NULL));
+}
+
+/* Those who have been woken and did not go on yet have sent, or hear that it was removed. */
+static void senders_lose_their_queue(void) {
+    int to = queue();
+    int with[2][3] = {{to, 1, 8000}, {to, 2, 7000}};
+    pid_t pids[2];
+    must(sends(to, 9, 8192, 0));
+    must(sends(to, 9, 8192, 0));
+    for (int i = 0; i < 2; i++) pids[i] = child_of(sends_large, with[i]);
+    until_all_wait();
+    must(receives(to, 9, 8192, 0));
+    must(msgctl(to, IPC_RMID, NULL));
+    int failed = 0;
+    for (int i = 0; i < 2; i++) {
+        int status = reap(pids[i]) >> 8;
+        SAME(status == 0 || status == EIDRM, 1);
+        failed += status == EIDRM;
+    }
+    SAME(failed > 0, 1);
+}
+
+static int sends_at_random(void *of) {
+    for (int i = 0; i < 12; i++) must(sends(*(int *)of, 1 + below(4), below(4) ? 3000 + below(5000) : below(40), 0));
+    return 0;
+}
+
+static void senders_at_random(void) {
+    for (int round = 0; round < 4; round++) {
+        int to = queue(), there = 0;
+        for (int i = 0; i < 3; i++) {
+            dice = 7 + 13 * round + i;
+            child_of(sends_at_random, &to);
+        }
+        for (dice = 33 + round; there < 36; there++) {
+            if (below(2)) until_all_wait();
+            must(receives(to, below(3) ? 0 : -4, 8192, 0));
+        }
+        for (int i = 0; i < 3; i++) SAME(reap(-1), 0);
+        must(msgctl(to, IPC_RMID, NULL));
+    }
+}
+
 struct wanted {
     int queue, type, room;
     long expected;
@@ -522,4 +591,4 @@ static void echo(void) {
 RUN_BOTH(CASE(hand_over), CASE(several_at_once), CASE(for_zero), CASE(lock_by_zero), CASE(given_back), CASE(threads_share),
          CASE(removed), CASE(how_many_wait), CASE(errors), CASE(interrupted), CASE(types), CASE(full), CASE(waiters),
          CASE(queue_removed), CASE(resized), CASE(bad_addresses), CASE(semaphores_at_random), CASE(queues_at_random),
-         CASE(ping_pong), CASE(echo))
+         CASE(ping_pong), CASE(echo), CASE(senders_race), CASE(senders_lose_their_queue), CASE(senders_at_random))
