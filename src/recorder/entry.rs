@@ -30,6 +30,7 @@ impl Engine<'_> {
             self.before_growth(tid, &call);
         }
         if self.maps_privately(tid, &call) {
+            self.note_unmapped_privately(tid, &call);
             return Ok(());
         }
         self.move_pointers(tid, &mut call)?;

@@ -415,6 +415,52 @@ deadlock
 }
 
 #[test]
+fn mapped_anew() {
+    check_both(
+        "mapped_anew",
+        str![[r#"
+main
+  acquire main.lock1
+  acquire main.lock2
+  acquire main.lock3
+  release main.lock3
+  exit 0
+finished
+
+"#]],
+    );
+}
+
+#[test]
+fn shared_and_then_private() {
+    check_both(
+        "shared_and_then_private",
+        str![[r#"
+main
+  create main.mapping1
+  map main.mapping1
+  init main.mapping1+0 0
+  acquire main.mapping1+0
+  acquire main.lock1
+  create main.shm1
+  map main.shm1
+  unlink main.shm1
+  init main.shm1+0 0
+  acquire main.lock2
+  create main.mapping2
+  map main.mapping2
+  init main.mapping2+0 0
+  create main.mapping3
+  map main.mapping3
+  init main.mapping3+0 0
+  exit 0
+finished
+
+"#]],
+    );
+}
+
+#[test]
 fn spin() {
     check_both(
         "spin",

@@ -35,6 +35,7 @@ mod sync;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use nix::errno::Errno;
 
@@ -48,7 +49,7 @@ use crate::model::Signal;
 use crate::sys::wait::{Status, Stop, wait};
 use crate::sys::{memory, ptrace};
 use crate::trace::Bytes;
-use crate::trace::raw::{RawFile, Tid};
+use crate::trace::raw::{Call, RawFile, RawKind, Tid};
 
 /// Changes in memory are seen in words of so many bytes.
 const WORD: u64 = 8;
@@ -175,6 +176,12 @@ impl Functions {
         }
     }
 
+    /// Nothing is mapped here any more, or something else. Whether there was something in private memory for which
+    /// functions were called.
+    fn unmapped(&mut self, tid: Tid, range: Range<u64>) -> bool {
+        self.space_of(tid).is_some_and(|space| space.unmap(range))
+    }
+
     /// A file got one more name: sem_open made a semaphore, and did not only open it.
     pub(super) fn linked(&mut self, tid: Tid) {
         if let Some(frame) = self.threads.get_mut(&tid).and_then(|calls| calls.frames.last_mut()) {
@@ -228,6 +235,14 @@ impl Functions {
 }
 
 impl Engine<'_> {
+    /// What lay in this memory is gone, and what comes to lie there is something else (munmap(2)).
+    pub(super) fn forget_what_lay_in(&mut self, tid: Tid, range: Range<u64>) {
+        if self.functions.unmapped(tid, range.clone()) {
+            let call = Call::Unmap { addr: range.start, len: range.end - range.start };
+            self.tell(tid, RawKind::Returned { call, result: Ok(0) });
+        }
+    }
+
     /// A new program: nothing of the old one's is left.
     pub(super) fn look_for_functions(&mut self, tid: Tid, auxiliary: &Auxiliary) {
         let peer = self.tracee(tid).is_none_or(|tracee| tracee.peer);

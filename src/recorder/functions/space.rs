@@ -1,7 +1,8 @@
 //! An address space: where breakpoints stand in it, and where what is mapped.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::image::{self, Image, Names};
@@ -41,7 +42,9 @@ pub(super) struct Space {
     /// What is mapped, until that changes.
     pub(super) mappings: Option<Vec<Mapping>>,
     /// Spin locks that were used: the first use is the init, which has no address of its own.
-    pub(super) spins: HashSet<u64>,
+    pub(super) spins: BTreeSet<u64>,
+    /// Where in private memory functions were called for something.
+    pub(super) own_objects: BTreeSet<u64>,
     /// /proc/PID/mem, opened when first written to.
     memory: Option<File>,
 }
@@ -79,6 +82,7 @@ impl Space {
             errno: self.errno,
             mappings: self.mappings.clone(),
             spins: self.spins.clone(),
+            own_objects: self.own_objects.clone(),
             memory: None,
         }
     }
@@ -202,6 +206,18 @@ impl Space {
                 self.not_in_handlers.push((addr.wrapping_add(bias), name));
             }
         }
+    }
+
+    /// Nothing lies here any more. Whether something did in private memory for which functions were called.
+    pub(super) fn unmap(&mut self, range: Range<u64>) -> bool {
+        let [_, gone] = [&mut self.spins, &mut self.own_objects].map(|places| {
+            let gone: Vec<u64> = places.range(range.clone()).copied().collect();
+            gone.iter().for_each(|addr| {
+                places.remove(addr);
+            });
+            !gone.is_empty()
+        });
+        gone
     }
 
     /// Whether an address is in libc or its loader, or in a lock that they have for themselves.

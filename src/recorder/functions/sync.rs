@@ -243,7 +243,12 @@ impl super::Functions {
                 let offset = addr - mapping.from + mapping.start;
                 SyncObject { kind, file: Some(mapping.file.clone()), offset }
             }
-            None => SyncObject { kind, file: None, offset: addr },
+            None => {
+                if let Some(space) = self.space_of(tid) {
+                    space.own_objects.insert(addr);
+                }
+                SyncObject { kind, file: None, offset: addr }
+            }
         }
     }
 

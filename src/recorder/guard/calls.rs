@@ -190,8 +190,24 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// A call that only changes private memory unmaps some, perhaps to map something else there.
+    pub(crate) fn note_unmapped_privately(&mut self, tid: Tid, call: &Invocation) {
+        let [addr, len, _, flags, ..] = call.args;
+        let unmaps = match call.sys {
+            Sys::Munmap => true,
+            Sys::Mmap => flags as i32 & libc::MAP_FIXED != 0,
+            _ => false,
+        };
+        // Where its arguments are good it succeeds, but at the limit of mappings (munmap(2), ENOMEM).
+        if unmaps && addr.is_multiple_of(PAGE) {
+            self.forget_what_lay_in(tid, addr..addr.saturating_add(pages(len)));
+        }
+    }
+
     /// Memory was unmapped: so are its aliases.
     fn forget_mappings(&mut self, tid: Tid, tgid: Tid, from: u64, to: u64) -> Fallible<()> {
+        self.forget_what_lay_in(tid, from..to.max(from));
+        self.functions.remapped(tid);
         let removed = self.guard.space_mut(tgid).map(|space| space.remove(from, to)).unwrap_or_default();
         for mapping in removed {
             if let Some(alias) = mapping.alias {

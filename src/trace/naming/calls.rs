@@ -110,6 +110,7 @@ impl Namer {
                 self.emit(thread, Verb::Call { name: "chdir".to_owned() }, Vec::new());
             }
             Call::Map { fd, shared, write, file, .. } => self.mapped(thread, *fd, *shared, *write, file.as_ref()),
+            Call::Unmap { addr, len } => self.unmapped(thread, *addr..addr.saturating_add(*len)),
             Call::ShmGet { key, create, .. } => self.got_id(thread, SysvFamily::Shm, *key, number, *create, 1),
             Call::MsgGet { key, create } => self.got_id(thread, SysvFamily::Msg, *key, number, *create, 1),
             Call::SemGet { key, create, count } => {
@@ -161,7 +162,6 @@ impl Namer {
             | Call::MqOpen { .. }
             | Call::Pipe { .. }
             | Call::SocketPair { .. }
-            | Call::Unmap { .. }
             | Call::MsgSend { .. }
             | Call::MqSend { .. }
             | Call::Kill { .. }

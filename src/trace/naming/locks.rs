@@ -9,6 +9,7 @@
 //! object.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use super::Namer;
 use super::objects::{Naming, Word};
@@ -391,6 +392,14 @@ impl Namer {
         if !matches!(errno, EAGAIN | EBUSY | EINTR) {
             self.fail(thread, function(kind, errno), errno, Some(object), Vec::new());
         }
+    }
+
+    /// Memory is unmapped: what comes to lie where something of the process's own lay is something else.
+    pub(super) fn unmapped(&mut self, thread: ThreadId, range: Range<u64>) {
+        let life = self.life_of(thread);
+        let gone = |place: &Word| matches!(place, Word::Own(owner, addr) if *owner == life && range.contains(addr));
+        self.locks.0.retain(|place, _| !gone(place));
+        self.objects.forget_words(gone);
     }
 
     /// A word of a futex call, or the object that it lies in.

@@ -381,6 +381,11 @@ impl Objects {
         self.words.insert(word, object);
     }
 
+    /// What such words are is something else from now on.
+    pub(super) fn forget_words(&mut self, gone: impl Fn(&Word) -> bool) {
+        self.words.retain(|word, _| !gone(word));
+    }
+
     /// A word's object, where there is one already.
     pub(super) fn known_word(&self, word: &Word) -> Option<ObjectId> {
         match word {

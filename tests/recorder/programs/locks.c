@@ -327,6 +327,47 @@ static void two_lock_orders(void) {
     reap(pid);
 }
 
+/* A page at this address, or at any; zeros are a lock that nobody has (PTHREAD_MUTEX_INITIALIZER). */
+static void *page(void *at, int flags) {
+    void *page = mmap(at, 4096, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | flags, -1, 0);
+    if (at != NULL && page != at) exit(97);
+    return page;
+}
+
+/* What comes to lie where something lay is something else. */
+static void mapped_anew(void) {
+    pthread_mutex_t *lock = page(NULL, MAP_PRIVATE);
+    pthread_mutex_lock(lock);
+    munmap(lock, 4096);
+    pthread_mutex_lock(page(lock, MAP_PRIVATE));
+    pthread_mutex_lock(page(lock, MAP_PRIVATE | MAP_FIXED));
+    /* Beside it nothing changes. */
+    munmap((char *)lock + 4096, 4096);
+    munmap((char *)lock - 4096, 4096);
+    pthread_mutex_unlock(lock);
+}
+
+static void shared_and_then_private(void) {
+    pthread_mutex_t *lock = page(NULL, MAP_SHARED);
+    between_processes(lock, PTHREAD_MUTEX_DEFAULT, 0);
+    pthread_mutex_lock(lock);
+    munmap(lock, 4096);
+    pthread_mutex_lock(page(lock, MAP_PRIVATE));
+    munmap(lock, 4096);
+    int segment = must(shmget(IPC_PRIVATE, 4096, 0600));
+    if (shmat(segment, lock, 0) != lock) exit(97);
+    must(shmctl(segment, IPC_RMID, NULL));
+    between_processes(lock, PTHREAD_MUTEX_DEFAULT, 0);
+    must(shmdt(lock));
+    pthread_mutex_lock(page(lock, MAP_PRIVATE));
+    munmap(lock, 4096);
+    pthread_spinlock_t *spins = page(lock, MAP_SHARED);
+    pthread_spin_init(spins, PTHREAD_PROCESS_SHARED);
+    munmap(lock, 4096);
+    spins = page(lock, MAP_SHARED);
+    pthread_spin_init(spins, PTHREAD_PROCESS_SHARED);
+}
+
 static void spin(void) {
     pthread_spinlock_t *lock = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pthread_spin_init(lock, PTHREAD_PROCESS_SHARED);
@@ -392,5 +433,5 @@ static void handler_locks(void) { handled_by(locks); }
 
 RUN(CASE(hundred_rounds), CASE(ping_pong), CASE(named), CASE(mutex), CASE(robust), CASE(condition), CASE(read_write),
     CASE(barrier), CASE(failures), CASE(unlocked_by_another), CASE(fork_with_a_held_lock), CASE(exec), CASE(two_rounds),
-    CASE(handler_posts), CASE(left_by_a_jump), CASE(cancelled), CASE(two_lock_orders), CASE(spin), CASE(handler_writes),
+    CASE(handler_posts), CASE(left_by_a_jump), CASE(cancelled), CASE(two_lock_orders), CASE(mapped_anew), CASE(shared_and_then_private), CASE(spin), CASE(handler_writes),
     CASE(handler_allocates), CASE(handler_prints), CASE(handler_locks))
