@@ -1,7 +1,7 @@
 //! A tracee at the entry of a call: let it in, hold it, refuse it, or do the call's work for it.
 
 use super::engine::{Engine, Fallible, failed};
-use super::filter::denial;
+use super::filter::{denial, is_looked_at};
 use super::tracee::{Resume, State};
 use super::{decode, peer_call};
 use crate::sys::arch::{Invocation, Registers, Sys, invocation};
@@ -18,7 +18,9 @@ impl Engine<'_> {
         let entry = ptrace::entry(tid).map_err(error)?;
         self.note_stack(tid);
         self.set(tid, State::Ready, Resume::Next(None));
-        let Some(mut call) = invocation(entry.number, entry.args) else { return Ok(()) };
+        let Some(mut call) = invocation(entry.number, entry.args).filter(is_looked_at) else {
+            return self.move_arguments(tid);
+        };
         let mut resumed = false;
         if call.sys == Sys::RestartSyscall
             && let Some((_, interrupted)) = self.tracee(tid).and_then(|tracee| tracee.restart.take())

@@ -5,6 +5,8 @@
 //! another processor's numbers end the process (SIGSYS), for their numbers mean other calls here; and clone3(2), which
 //! every program with threads tries first, fails with ENOSYS at once.
 
+use std::ops::Range;
+
 use super::decode::name_of;
 use crate::sys::arch::{Invocation, NUMBERS, Sys};
 use crate::sys::seccomp::{self, Instruction, Rule};
@@ -41,6 +43,40 @@ fn rule(number: i64, sys: Sys) -> Rule {
         // Limits of another process; 0 is the caller itself.
         Sys::Prlimit64 => Rule::TraceUnlessEqual { number, arg: 0, value: 0 },
         _ => Rule::Trace(number),
+    }
+}
+
+/// Calls that take places in memory and do not follow them, or not before they are over. Of others that do, all stop.
+const PLACES: [i64; 15] = [
+    libc::SYS_mmap,
+    libc::SYS_brk,
+    libc::SYS_madvise,
+    libc::SYS_mincore,
+    libc::SYS_mlock,
+    libc::SYS_mlock2,
+    libc::SYS_munlock,
+    libc::SYS_msync,
+    libc::SYS_mbind,
+    libc::SYS_get_mempolicy,
+    libc::SYS_remap_file_pages,
+    libc::SYS_rseq,
+    libc::SYS_set_tid_address,
+    libc::SYS_set_robust_list,
+    libc::SYS_arch_prctl,
+];
+
+/// One filter more, for where memory is guarded: calls that point into it stop, whatever they are.
+pub(super) fn filter_for(guarded: Range<u64>) -> Vec<Instruction> {
+    seccomp::build_for_range(guarded, &PLACES)
+}
+
+/// Whether a call is looked at; one that is not stops only where it points into guarded memory ([`filter_for`]).
+pub(super) fn is_looked_at(call: &Invocation) -> bool {
+    let first = call.args[0] as i32;
+    match call.sys {
+        Sys::Prctl => first == libc::PR_SET_SECCOMP,
+        Sys::Prlimit64 => first != 0,
+        _ => true,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A seccomp filter that stops a tracee at the calls of interest (seccomp(2)), built without any library's policy.
 
+use std::ops::Range;
+
 use nix::errno::Errno;
 
 use super::arch;
@@ -18,6 +20,7 @@ const fn jump(code: u32, k: u32, jt: u8, jf: u8) -> Instruction {
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const ABOVE: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const HAS_BITS: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
@@ -123,6 +126,51 @@ pub fn build(rules: &[Rule]) -> Vec<Instruction> {
     }
     program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
     program
+}
+
+/// Builds a filter to be added to another: the tracer decides where an argument lies in this range, unless the call has one
+/// of these numbers. All else goes through.
+pub fn build_for_range(range: Range<u64>, unless: &[i64]) -> Vec<Instruction> {
+    const ARGUMENTS: u32 = 6;
+    let mut program = vec![statement(LOAD, NUMBER)];
+    for number in unless {
+        program.push(jump(EQUAL, *number as u32, 0, 1));
+        program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    }
+    let last = range.end.saturating_sub(1).max(range.start);
+    let halves = |addr: u64| ((addr >> 32) as u32, addr as u32);
+    let ((from_high, from_low), (last_high, last_low)) = (halves(range.start), halves(last));
+    for high in from_high..=last_high {
+        let low = if high == from_high { from_low } else { 0 };
+        let most = if high == last_high { last_low } else { u32::MAX };
+        for index in 0..ARGUMENTS {
+            program.extend([
+                statement(LOAD, low_half_of_arg(index) + 4),
+                jump(EQUAL, high, 0, 4),
+                statement(LOAD, low_half_of_arg(index)),
+                jump(AT_LEAST, low, 0, 2),
+                jump(ABOVE, most, 1, 0),
+                statement(RETURN, libc::SECCOMP_RET_TRACE),
+            ]);
+        }
+    }
+    program.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    program
+}
+
+/// A program as seccomp(2) takes it from memory at `place`: struct sock_fprog, then its instructions.
+pub fn in_memory(program: &[Instruction], place: u64) -> Vec<u8> {
+    let mut bytes = vec![0; size_of::<libc::sock_fprog>()];
+    let pointer = std::mem::offset_of!(libc::sock_fprog, filter);
+    let first = place + bytes.len() as u64;
+    bytes[..2].copy_from_slice(&(program.len() as u16).to_ne_bytes());
+    bytes[pointer..pointer + 8].copy_from_slice(&first.to_ne_bytes());
+    for instruction in program {
+        bytes.extend(instruction.code.to_ne_bytes());
+        bytes.extend([instruction.jt, instruction.jf]);
+        bytes.extend(instruction.k.to_ne_bytes());
+    }
+    bytes
 }
 
 /// What becomes of a call where an argument equals a value, and where it does not.

@@ -7,6 +7,7 @@ use crate::record::{accesses, c, ends_well};
 
 pub(crate) const ALL: &[Case] = &[
     ("calls that take pointers into it", || checked("calls")),
+    ("calls that nobody looks at otherwise", || checked("calls_unseen")),
     ("a futex in it", || checked("futexes")),
     ("a fork in a fork", || checked("fork_in_fork")),
     ("faults of the program's own", || checked("own_faults")),

@@ -1,10 +1,14 @@
 //! Calls that change what is mapped: what two processes can reach, and what has to be guarded for it.
 
+use std::ops::Range;
+
 use super::super::engine::{Engine, Fallible};
+use super::super::filter::filter_for;
 use super::super::proc;
+use super::inject::{Lost, Session};
 use super::{Fate, Mapping};
 use crate::sys::arch::{Invocation, Registers, SYSCALL, Sys};
-use crate::sys::{memory, ptrace};
+use crate::sys::{memory, ptrace, seccomp};
 use crate::trace::raw::{Call, RawFile, RawKind, Tid};
 
 const PAGE: u64 = 4096;
@@ -72,6 +76,7 @@ impl Engine<'_> {
                 let alias = session.call(libc::SYS_mremap, [addr, 0, len, libc::MREMAP_MAYMOVE as u64, 0, 0])?;
                 if alias > 0 {
                     session.call(libc::SYS_mprotect, [addr, len, libc::PROT_NONE as u64, 0, 0, 0])?;
+                    stop_where_pointed(tid, session, addr..addr + len)?;
                 }
                 Ok(alias)
             })?;
@@ -258,6 +263,18 @@ impl Engine<'_> {
             let _ = memory::write(tid, place, &count.saturating_sub(aliases).to_ne_bytes());
         }
     }
+}
+
+/// From now on calls of the process that point into this memory stop, also those that nobody looks at: seccomp filters are
+/// added, never taken away, and children inherit them. Where one more is refused such a call fails with EFAULT.
+fn stop_where_pointed(tid: Tid, session: &mut Session, guarded: Range<u64>) -> Result<(), Lost> {
+    let program = filter_for(guarded);
+    let place = session.below_stack(seccomp::in_memory(&program, 0).len() as u64);
+    if memory::write(tid, place, &seccomp::in_memory(&program, place)).is_ok() {
+        let (add, threads) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC);
+        session.call(libc::SYS_seccomp, [u64::from(add), threads, place, 0, 0, 0])?;
+    }
+    Ok(())
 }
 
 /// The length of the mapping that begins at an address.

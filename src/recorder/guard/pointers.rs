@@ -1,6 +1,7 @@
 //! Pointers that calls take into guarded memory: moved to the alias for the length of the call.
 
 use super::super::engine::{Engine, Fallible, failed};
+use super::super::tracee::{Resume, State};
 use crate::sys::arch::{Invocation, Sys};
 use crate::sys::{memory, ptrace};
 use crate::trace::raw::Tid;
@@ -44,6 +45,26 @@ impl Engine<'_> {
         if let Some(tracee) = self.tracee(tid) {
             tracee.standing.args = (moved != args).then_some(args);
             tracee.exchanged.extend(words.into_iter().map(|(place, old, _)| (place, old.to_ne_bytes().to_vec())));
+        }
+        Ok(())
+    }
+
+    /// The same for a call of which nothing is known but that it points into guarded memory, and of which nothing is told.
+    pub(crate) fn move_arguments(&mut self, tid: Tid) -> Fallible<()> {
+        let error = |errno| failed("move the arguments of", tid, errno);
+        let mut registers = ptrace::registers(tid).map_err(error)?;
+        let args = registers.raw_args();
+        let Some(space) = self.tracee_space(tid) else { return Ok(()) };
+        let moved = args.map(|arg| space.open_place(arg).unwrap_or(arg));
+        if moved == args {
+            // Something else lies there by now.
+            return Ok(());
+        }
+        registers.set_raw_args(moved);
+        ptrace::set_registers(tid, &mut registers).map_err(error)?;
+        self.set(tid, State::Ready, Resume::Exit);
+        if let Some(tracee) = self.tracee(tid) {
+            tracee.standing.args = Some(args);
         }
         Ok(())
     }

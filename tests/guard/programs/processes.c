@@ -1,5 +1,8 @@
 /* Processes, calls and signals around guarded memory. */
 #include "cases.h"
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
 
 /* Calls that read from and write to it. */
 static void calls(void) {
@@ -41,6 +44,41 @@ static void calls(void) {
         strcpy(m + 800, "/proc/self/maps");
         int fd = open(m + 800, O_RDONLY);
         CHECK(fd >= 0);
+    }
+}
+
+static void *uname_of(struct utsname *name) { return uname(name) == 0 ? name : NULL; }
+
+/* Calls that the recorder otherwise lets pass. */
+static void calls_unseen(void) {
+    char *m = shared_pages(1 << 16), own[200];
+    CHILD {
+        CHECK(getcwd(own, sizeof own) != NULL);
+        CHECK(getcwd(m, 4096) == m && strcmp(m, own) == 0);
+        strcpy(m, "/proc/self");
+        struct stat *seen = (struct stat *)(m + 4096);
+        CHECK(stat(m, seen) == 0 && S_ISDIR(seen->st_mode));
+        CHECK(fstat(1, seen) == 0);
+        CHECK(access(m, R_OK) == 0);
+        CHECK(readlink(m, m + 100, 100) > 0 && atoi(m + 100) == (int)syscall(SYS_getpid));
+        CHECK(uname((struct utsname *)(m + 8192)) == 0 && strcmp(((struct utsname *)(m + 8192))->sysname, "Linux") == 0);
+        CHECK(getrusage(RUSAGE_SELF, (struct rusage *)(m + 4096)) == 0);
+        CHECK(clock_getres(CLOCK_MONOTONIC, (struct timespec *)(m + 600)) == 0);
+        CHECK(getrlimit(RLIMIT_NOFILE, (struct rlimit *)(m + 700)) == 0 && ((struct rlimit *)(m + 700))->rlim_max > 0);
+        CHECK(prctl(PR_GET_NAME, m + 800) == 0 && m[800] != 0);
+        CHECK(madvise(m, 4096, MADV_NORMAL) == 0 && msync(m, 4096, MS_SYNC) == 0);
+        CHECK(prctl(PR_SET_NAME, m) == 0);
+        /* In another thread too. */
+        pthread_t thread;
+        CHECK(pthread_create(&thread, NULL, (void *(*)(void *))uname_of, m + 12288) == 0);
+        CHECK(pthread_join(thread, NULL) == 0 && strcmp(m + 12288, "Linux") == 0);
+        /* What the program forbade itself, it may not. */
+        CHECK(mprotect(m + 8192, 4096, PROT_READ) == 0);
+        CHECK(uname((struct utsname *)(m + 8192)) == -1 && errno == EFAULT);
+        CHECK(munmap(m, 1 << 16) == 0);
+        CHECK(getcwd(m, 4096) == NULL && errno == EFAULT);
+        char *p = mmap(m, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(p == m && getcwd(p, 4096) == p && strcmp(p, own) == 0);
     }
 }
 
@@ -337,6 +375,6 @@ static void too_many(void) {
     CHECK(m[0] == 60000);
 }
 
-RUN(CASE(calls), CASE(futexes), CASE(fork_in_fork), CASE(own_faults), CASE(masked_faults), CASE(unmapped),
+RUN(CASE(calls), CASE(calls_unseen), CASE(futexes), CASE(fork_in_fork), CASE(own_faults), CASE(masked_faults), CASE(unmapped),
     CASE(attached), CASE(named), CASE(robust), CASE(threads), CASE(executed), CASE(beyond),
     CASE(waits_by_looking), CASE(too_many))
