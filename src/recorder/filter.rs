@@ -103,7 +103,7 @@ enum Reach {
 }
 
 use Reach::{Box as Boxed, Everywhere};
-use libc::{EACCES, ENOSYS, EPERM};
+use libc::{EACCES, ENOSPC, ENOSYS, EPERM};
 
 /// Everything that is denied whatever its arguments are, and why.
 const DENIALS: &[Denial] = &[
@@ -138,6 +138,7 @@ const DENIALS: &[Denial] = &[
     deny(Sys::Userfaultfd, EPERM, Boxed, "holds the kernel at an access, and the recorder with it"),
     deny(Sys::MemfdSecret, ENOSYS, Boxed, "memory that no tracer can read, and no limit of the box counts"),
     deny(Sys::ModifyLdt, ENOSYS, Boxed, "segments: 16-bit code, and accesses that no one can decode"),
+    deny(Sys::PkeyAlloc, ENOSPC, Boxed, "not every processor has such keys, and the recorder's accesses know none"),
     deny(Sys::Personality, EPERM, Boxed, "the fixed layout of memory goes with it"),
     deny(Sys::Syslog, EPERM, Boxed, "the kernel's messages are the machine's"),
 ];

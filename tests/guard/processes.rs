@@ -8,6 +8,7 @@ use crate::record::{accesses, c, ends_well};
 pub(crate) const ALL: &[Case] = &[
     ("calls that take pointers into it", || checked("calls")),
     ("calls that nobody looks at otherwise", || checked("calls_unseen")),
+    ("no protection keys", no_keys),
     ("a futex in it", || checked("futexes")),
     ("a fork in a fork", || checked("fork_in_fork")),
     ("faults of the program's own", || checked("own_faults")),
@@ -38,6 +39,14 @@ fn named() {
     // The first store was seen when only one process had it, by comparing; the others one by one.
     let own = accesses(&trace, "main.1");
     assert_eq!(own, ["store+0 2900000000000000", "load+0 29000000", "store+0 2a000000"]);
+}
+
+fn no_keys() {
+    let trace = c("processes.c").in_order(&["no_keys"]);
+    ends_well(&trace);
+    let refused =
+        |verb: &Verb| matches!(verb, Verb::Failed { call, errno, .. } if call == "pkey_alloc" && errno == "ENOSPC");
+    assert!(trace.iter().any(|(_, event)| refused(&event.verb)), "the processor's own answer");
 }
 
 fn too_many() {

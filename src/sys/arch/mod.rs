@@ -198,6 +198,7 @@ pub enum Sys {
     Syslog,
     Prctl,
     Prlimit64,
+    PkeyAlloc,
     Fallocate,
 }
 

@@ -47,6 +47,9 @@ static void calls(void) {
     }
 }
 
+/* Protection keys are said to be used up, as where the processor has none (pkey_alloc(2)). */
+static void no_keys(void) { CHECK(syscall(SYS_pkey_alloc, 0, 0) == -1 && errno == ENOSPC); }
+
 static void *uname_of(struct utsname *name) { return uname(name) == 0 ? name : NULL; }
 
 /* Calls that the recorder otherwise lets pass. */
@@ -375,6 +378,6 @@ static void too_many(void) {
     CHECK(m[0] == 60000);
 }
 
-RUN(CASE(calls), CASE(calls_unseen), CASE(futexes), CASE(fork_in_fork), CASE(own_faults), CASE(masked_faults), CASE(unmapped),
+RUN(CASE(no_keys), CASE(calls), CASE(calls_unseen), CASE(futexes), CASE(fork_in_fork), CASE(own_faults), CASE(masked_faults), CASE(unmapped),
     CASE(attached), CASE(named), CASE(robust), CASE(threads), CASE(executed), CASE(beyond),
     CASE(waits_by_looking), CASE(too_many))

@@ -425,5 +425,6 @@ pub const NUMBERS: &[(i64, Sys)] = &[
     (libc::SYS_syslog, Sys::Syslog),
     (libc::SYS_prctl, Sys::Prctl),
     (libc::SYS_prlimit64, Sys::Prlimit64),
+    (libc::SYS_pkey_alloc, Sys::PkeyAlloc),
     (libc::SYS_fallocate, Sys::Fallocate),
 ];
