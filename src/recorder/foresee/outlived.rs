@@ -23,8 +23,12 @@ impl Engine<'_> {
     pub(super) fn let_in_before(&mut self, tid: Tid, call: &Invocation) -> Fallible<()> {
         let [a, b, c, ..] = call.args;
         let fd = a as Fd;
-        let same = |engine: &Self, other: &Tracee, its: Fd| engine.kernel.same_description((tid, fd), (other.tid, its));
+        let same = |engine: &Self, other: &Tracee, its: Fd| {
+            let polls = matches!(other.ask, Some(Ask::Poll(_) | Ask::Epoll(_)));
+            !polls && engine.kernel.same_description((tid, fd), (other.tid, its))
+        };
         match call.sys {
+            Sys::Close | Sys::Dup3 | Sys::CloseRange if !self.kernel.shares_files(tid) => Ok(()),
             Sys::Close => self.let_in_all(tid, |engine, other, its| engine.loses(tid, other, its, fd..=fd)),
             Sys::Dup3 if a as Fd != b as Fd => {
                 self.let_in_all(tid, |engine, other, its| engine.loses(tid, other, its, b as Fd..=b as Fd))
@@ -111,6 +115,8 @@ fn is_about_one(sys: Sys) -> bool {
             | Sys::MqTimedsend
             | Sys::MqTimedreceive
             | Sys::EpollWait
+            | Sys::Accept
+            | Sys::Connect
     )
 }
 
