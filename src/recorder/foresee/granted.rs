@@ -209,14 +209,11 @@ impl Engine<'_> {
         Err(RecorderError::Model { call, object: format!("thread {tid}"), believed, kernel: "it sleeps".to_owned() })
     }
 
-    /// Those of whom it was told that their calls wait, and whose calls are such: who came first stands first.
-    pub(super) fn waiters(&self, is: impl Fn(&Self, &Tracee) -> bool) -> Vec<u32> {
-        let waits = |tracee: &Tracee| match tracee.state {
-            State::Held => true,
-            // It has been woken, and did not go on yet.
-            State::Ready => tracee.entered && tracee.resume == Resume::Exit,
-            _ => false,
-        };
+    /// Those of whom it was told that they wait, and whose calls are such: who came first stands first. Held ones, and those
+    /// who have been woken and did not go on yet.
+    pub(super) fn told_to_wait(&self, is: impl Fn(&Self, &Tracee) -> bool) -> Vec<u32> {
+        let woken = |it: &Tracee| it.state == State::Ready && it.resume == Resume::Exit && it.entered;
+        let waits = |it: &Tracee| it.state == State::Held || woken(it);
         let waiting = self.tracees.iter().filter(|(_, tracee)| waits(tracee) && is(self, tracee));
         let mut waiting: Vec<((i64, u64), u32)> = waiting.map(|(order, tracee)| (tracee.line, *order)).collect();
         waiting.sort_unstable();

@@ -53,7 +53,8 @@ impl Engine<'_> {
 
     /// Lets those go in that wait on such a descriptor.
     fn let_in_all(&mut self, tid: Tid, concerns: impl Fn(&Self, &Tracee, Fd) -> bool) -> Fallible<()> {
-        let all = self.waiters(|engine, it| it.tid != tid && waited_on(it).iter().any(|fd| concerns(engine, it, *fd)));
+        let all =
+            self.told_to_wait(|engine, it| it.tid != tid && waited_on(it).iter().any(|fd| concerns(engine, it, *fd)));
         for order in &all {
             // What it finds when it is woken cannot be said of the instance any more.
             let instance = self.tracees.get(order).and_then(|it| Some((it.tid, it.ask.as_ref()?)));

@@ -67,7 +67,7 @@ impl Engine<'_> {
     pub(super) fn leave_queue(&mut self, tid: Tid, fd: Fd) -> Fallible<Way> {
         let queue = self.kernel.queue_of(tid, fd).is_some();
         let Some(object) = self.kernel.object_of(tid, fd).filter(|_| queue) else { return Ok(Way::Enter) };
-        let held = self.waiters(|engine, tracee| engine.awaited_queue(tracee) == Some(object));
+        let held = self.told_to_wait(|engine, tracee| engine.awaited_queue(tracee) == Some(object));
         self.enter_all(&held)?;
         Ok(self.leave_to_the_kernel(tid, &[fd]))
     }

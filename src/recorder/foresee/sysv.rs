@@ -99,7 +99,7 @@ impl Engine<'_> {
             _ => false,
         };
         if takes_out {
-            let held = self.waiters(|_, tracee| waits_for(tracee, call.sys, id as i32));
+            let held = self.told_to_wait(|_, tracee| waits_for(tracee, call.sys, id as i32));
             self.enter_all(&held)?;
             self.abandon_id(call.sys, id as i32);
         }

@@ -71,12 +71,16 @@ impl Engine<'_> {
         }
         for mapping in wanted {
             let Mapping { addr, len, .. } = mapping;
+            let filtered = self.guard.space(tgid).map_or(&[][..], |space| &space.filtered);
+            let filtered = filtered.iter().any(|(from, to)| *from <= addr && addr + len <= *to);
             let made = self.inject(tid, |session| {
                 // mremap(2): an old size of zero makes a second mapping of the same pages.
                 let alias = session.call(libc::SYS_mremap, [addr, 0, len, libc::MREMAP_MAYMOVE as u64, 0, 0])?;
                 if alias > 0 {
                     session.call(libc::SYS_mprotect, [addr, len, libc::PROT_NONE as u64, 0, 0, 0])?;
-                    stop_where_pointed(tid, session, addr..addr + len)?;
+                    if !filtered {
+                        stop_where_pointed(tid, session, addr..addr + len)?;
+                    }
                 }
                 Ok(alias)
             })?;
@@ -87,6 +91,9 @@ impl Engine<'_> {
                 continue;
             }
             let space = self.guard.space_mut(tgid).expect("it was there");
+            if !filtered {
+                space.filtered.push((addr, addr + len));
+            }
             for it in space.mappings.iter_mut().filter(|it| it.addr == addr && it.len == len) {
                 it.alias = Some(alias as u64);
             }

@@ -90,6 +90,8 @@ struct Space {
     /// Instructions that were followed by hand, or could not be.
     steps: Rc<RefCell<HashMap<u64, Rc<Step>>>>,
     pages: Pages,
+    /// Where calls that point there stop: filters stay, and memory is often mapped again where it was.
+    filtered: Vec<(u64, u64)>,
     /// Whether the processor keeps return addresses of its own; none where nobody asked yet.
     shadow_stack: Option<bool>,
 }
@@ -228,6 +230,7 @@ impl Guard {
                 images: Rc::clone(&space.images),
                 steps: Rc::clone(&space.steps),
                 pages: Pages::default(),
+                filtered: space.filtered.clone(),
                 shadow_stack: space.shadow_stack,
             };
             self.add(copy)
