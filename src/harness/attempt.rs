@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
+use super::leftovers::Leftovers;
+use super::peer;
 use super::resolve::{ResolvedPeer, ResolvedStep};
 use super::script::FactScript;
 use super::stdin::StdinSource;
-use super::{leftovers, peer};
 use crate::model::{Fault, Hold, Limits, Place, Played, Schedule, Sleepers};
 use crate::recorder::{self, Change, Options, Recorded, RecorderError, Root, RootKind, Sites, Substitution};
 use crate::sandbox::{self, Ground, Isolation, Launch, PeerSpec, SandboxError, Spec};
@@ -173,15 +174,11 @@ pub fn attempt(attempt: &Attempt) -> Result<Attempted, AttemptError> {
         changes: attempt.changes.clone(),
         by_hand: attempt.by_hand,
     };
-    let mut script = FactScript::new(&attempt.peers);
+    let mut script = FactScript::new(&attempt.peers, Leftovers::new(launch.notes()));
     let recorded = recorder::record(&roots_of(&launch, &work), || launch.go(), options, &mut script);
     let ran_out = launch.ran_out_of_memory();
-    let made = recorded
-        .as_ref()
-        .map(|recorded| leftovers::of(&recorded.recording, |queue| script.stood(queue)))
-        .unwrap_or_default();
     // A root that could not start knows why better than the recorder, who saw it end.
-    launch.end_and_sweep(&made)?;
+    launch.end()?;
     let Recorded { mut recording, played, places, looks, by_hand } = recorded?;
     if ran_out {
         let figure = format!("{} MiB in all", attempt.limits.run_memory_mib());

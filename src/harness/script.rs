@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
+use super::leftovers::Leftovers;
 use super::resolve::{ResolvedFact, ResolvedPeer, ResolvedStep, ResolvedWaiting};
 use crate::recorder::Script;
-use crate::sys::objects;
 use crate::trace::Trace;
 use crate::trace::naming::{NameKind, Namer};
-use crate::trace::raw::{InnerPid, RawEnd, RawEvent, RawKind, Tid};
+use crate::trace::raw::{Call, InnerPid, RawEnd, RawEvent, RawKind, Tid};
 
 /// Names events as they come, and answers peers.
 pub(super) struct FactScript<'a> {
@@ -20,18 +20,12 @@ pub(super) struct FactScript<'a> {
     by_tid: HashMap<Tid, usize>,
     /// The process that each peer's facts singled out last.
     it: HashMap<Tid, InnerPid>,
-    /// Queues that the run may have made, and whether each was there before it.
-    queues: HashMap<String, bool>,
+    leftovers: Leftovers,
 }
 
 impl<'a> FactScript<'a> {
-    pub(super) fn new(peers: &'a [ResolvedPeer]) -> Self {
-        Self { namer: Namer::new(), peers, by_tid: HashMap::new(), it: HashMap::new(), queues: HashMap::new() }
-    }
-
-    /// Whether this queue was there before the run, which may have made it.
-    pub(super) fn stood(&self, queue: &str) -> bool {
-        self.queues.get(queue).copied().unwrap_or_default()
+    pub(super) fn new(peers: &'a [ResolvedPeer], leftovers: Leftovers) -> Self {
+        Self { namer: Namer::new(), peers, by_tid: HashMap::new(), it: HashMap::new(), leftovers }
     }
 
     /// The trace of all events told, and for each of its events the raw one with which it began.
@@ -69,12 +63,14 @@ impl Script for FactScript<'_> {
         {
             self.by_tid.insert(event.tid, place);
         }
+        if let RawKind::Returned { call, result } = &event.kind {
+            self.leftovers.after(call, *result);
+        }
         self.namer.feed(event);
     }
 
-    fn may_make(&mut self, queue: &str) {
-        // Later it may be the run's own.
-        self.queues.entry(queue.to_owned()).or_insert_with(|| objects::queue_stands(queue));
+    fn may_make(&mut self, process: Tid, call: &Call) {
+        self.leftovers.before(process, call);
     }
 
     fn may_go_on(&mut self, peer: Tid, step: u32, idle: bool) -> Option<Vec<u32>> {

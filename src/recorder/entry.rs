@@ -64,7 +64,7 @@ impl Engine<'_> {
         if call.sys == Sys::Peer {
             return self.on_peer_call(tid, &call);
         }
-        self.tell_of_queue(tid, &call);
+        self.tell_of_making(tid, &call);
         if let Some(errno) = denial(&call, self.options.boxed).or_else(|| self.denied_target(tid, &call)) {
             let name = decode::name_of(call.sys);
             self.tell(tid, RawKind::Returned { call: Call::Refused { name }, result: Err(errno) });

@@ -64,7 +64,7 @@ pub use stacks::Sites;
 pub use substitute::Substitution;
 
 use crate::model::{Fault, Hold, Limits, Place, Played, Schedule, Sleepers};
-use crate::trace::raw::{RawEvent, Recording, Tid};
+use crate::trace::raw::{Call, RawEvent, Recording, Tid};
 
 /// A process that waits to be seized.
 #[derive(Debug, Clone)]
@@ -149,8 +149,9 @@ pub trait Script {
     /// `idle`: everything else waits, and no time that passes would change that.
     fn may_go_on(&mut self, peer: Tid, step: u32, idle: bool) -> Option<Vec<u32>>;
 
-    /// Tells of a call before it is made that may make a queue, where names are the machine's ([`Options::strangers`]).
-    fn may_make(&mut self, _queue: &str) {}
+    /// Tells of a call before it is made that may make something which outlives this process, where names are the
+    /// machine's ([`Options::strangers`]).
+    fn may_make(&mut self, _process: Tid, _call: &Call) {}
 
     /// What the peer that may go on is told: a process's id as it sees it itself, where its facts have singled one out.
     fn answer(&mut self, _peer: Tid) -> i64 {

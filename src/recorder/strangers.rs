@@ -46,12 +46,22 @@ impl Engine<'_> {
         }
     }
 
-    /// Lets the script look whether a queue is a stranger's, before a call may make it.
-    pub(super) fn tell_of_queue(&mut self, tid: Tid, call: &Invocation) {
-        let [name, flags, ..] = call.args;
-        if self.options.strangers && call.sys == Sys::MqOpen && flags as i32 & libc::O_CREAT != 0 {
-            // mq_open(3) takes the slash off.
-            self.script.may_make(&format!("/{}", decode::text(tid, name)));
+    /// Lets the script know, before a call may make it, of what would be there after the run.
+    pub(super) fn tell_of_making(&mut self, tid: Tid, call: &Invocation) {
+        let makes = matches!(
+            call.sys,
+            Sys::Openat
+                | Sys::Openat2
+                | Sys::Linkat
+                | Sys::Renameat2
+                | Sys::MqOpen
+                | Sys::Shmget
+                | Sys::Semget
+                | Sys::Msgget
+        );
+        if self.options.strangers && makes {
+            let process = self.tracee(tid).map_or(tid, |tracee| tracee.tgid);
+            self.script.may_make(process, &decode::call(tid, call, None));
         }
     }
 

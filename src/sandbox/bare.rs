@@ -10,11 +10,10 @@
 //! reaches a stranger at L3 is the recorder's doing (`recorder/strangers.rs`).
 //!
 //! One run at a time of a user on the machine: they could meet by the names that they use. Whose turn it is, is a lock
-//! on a file. What a run has made is swept away after it, as far as somebody tells of it ([`Leftover`]) and it was not
-//! there before.
+//! on a file. What a run has made is swept away after it, whatever becomes of the worker: see `sweeper.rs`.
 
-use std::collections::HashSet;
 use std::fs::{self, File, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -23,12 +22,11 @@ use landlock::{
     path_beneath_rules,
 };
 use nix::errno::Errno;
-use tempfile::TempDir;
 
 use super::error::{SandboxError, Step};
+use super::sweeper::{self, Notes, Sweeper};
 use super::wire::Failure;
 use crate::sys::namespace::errno;
-use crate::sys::objects;
 
 /// What a program needs of the machine to run at all: read-only.
 const SHOWN: [&str; 13] = [
@@ -52,55 +50,14 @@ const SHOWN: [&str; 13] = [
 /// Where /dev/mqueue is not mounted no rule can name queues, and there are none.
 const WRITABLE: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/shm", "/dev/mqueue"];
 
-/// A folder for one run, with a turn on the machine; gone when it is dropped.
+/// A folder for one run, with a turn on the machine; gone when it is dropped, with all that the run has made.
 #[derive(Debug)]
 pub(super) struct Bare {
-    folder: TempDir,
-    before: Known,
+    folder: PathBuf,
+    /// Ended before the turn is given away.
+    sweeper: Sweeper,
     /// Locked.
     _turn: File,
-}
-
-/// Something that a program has made and may have left: what it is called.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Leftover {
-    /// A file directly below /dev/shm: shared memory or a semaphore.
-    Shared(String),
-    /// A POSIX queue, `/name`.
-    Queue(String),
-    /// A System V segment, set of semaphores or queue, by its id.
-    Segment(i32),
-    /// See [`Self::Segment`].
-    Semaphores(i32),
-    /// See [`Self::Segment`].
-    Messages(i32),
-}
-
-/// What was there before.
-#[derive(Debug, Default)]
-struct Known {
-    shared: HashSet<String>,
-    segments: HashSet<i32>,
-    semaphores: HashSet<i32>,
-    messages: HashSet<i32>,
-}
-
-impl Known {
-    fn look() -> Self {
-        let names = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
-        Self {
-            shared: names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
-            segments: ids("shm"),
-            semaphores: ids("sem"),
-            messages: ids("msg"),
-        }
-    }
-}
-
-/// The ids of a kind's System V objects (proc(5)): the second column.
-fn ids(kind: &str) -> HashSet<i32> {
-    let table = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
-    table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1)?.parse().ok()).collect()
 }
 
 impl Bare {
@@ -120,15 +77,17 @@ impl Bare {
             .open(&lock)
             .and_then(|file| file.lock().map(|()| file))
             .map_err(failed(Step::Turn, &lock))?;
-        let folder = tempfile::Builder::new().prefix("ipc-grade-").tempdir();
-        let folder = folder.map_err(failed(Step::Make, &std::env::temp_dir()))?;
+        sweeper::remove_old_folders(&std::env::temp_dir());
+        let folder = tempfile::Builder::new().prefix(sweeper::PREFIX).tempdir();
+        let folder = folder.map_err(failed(Step::Make, &std::env::temp_dir()))?.keep();
+        let sweeper = Sweeper::start(&folder, &turn).map_err(|errno| SandboxError::step(Step::Fork, errno))?;
+        let bare = Self { folder, sweeper, _turn: turn };
         let make = |path: &Path| {
             fs::create_dir(path)?;
             fs::set_permissions(path, Permissions::from_mode(0o755))
         };
-        let open = fs::set_permissions(folder.path(), Permissions::from_mode(0o755));
-        open.map_err(failed(Step::Make, folder.path()))?;
-        let bare = Self { folder, before: Known::look(), _turn: turn };
+        let open = fs::set_permissions(&bare.folder, Permissions::from_mode(0o755));
+        open.map_err(failed(Step::Make, &bare.folder))?;
         for path in [bare.work(), bare.programs()] {
             make(&path).map_err(failed(Step::Make, &path))?;
         }
@@ -136,11 +95,11 @@ impl Bare {
     }
 
     pub(super) fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.join("work")
     }
 
     pub(super) fn programs(&self) -> PathBuf {
-        self.folder.path().join("box")
+        self.folder.join("box")
     }
 
     /// Puts a program there, and gives the working directory to whom the program runs as.
@@ -159,28 +118,22 @@ impl Bare {
         })
     }
 
-    /// Removes what a run has left and what was not there before it; what cannot be removed stays.
-    pub(super) fn sweep(&self, leftovers: &[Leftover]) {
-        for leftover in leftovers {
-            match leftover {
-                Leftover::Shared(name) if !name.contains('/') && !self.before.shared.contains(name) => {
-                    let _gone = fs::remove_file(Path::new("/dev/shm").join(name));
-                }
-                Leftover::Queue(name) => {
-                    let _gone = objects::remove_queue(name);
-                }
-                Leftover::Segment(id) if !self.before.segments.contains(id) => {
-                    let _gone = objects::remove_segment(*id);
-                }
-                Leftover::Semaphores(id) if !self.before.semaphores.contains(id) => {
-                    let _gone = objects::remove_semaphores(*id);
-                }
-                Leftover::Messages(id) if !self.before.messages.contains(id) => {
-                    let _gone = objects::remove_messages(*id);
-                }
-                _ => {}
-            }
-        }
+    /// Where what the run makes is noted.
+    pub(super) fn notes(&self) -> Notes {
+        self.sweeper.notes()
+    }
+
+    /// The process that sweeps, which is this one's child.
+    pub(super) fn sweeper(&self) -> i32 {
+        self.sweeper.pid()
+    }
+
+    /// For init: what tells the sweeper, by its end, that nobody of the run is left.
+    pub(super) fn into_sign(self) -> Option<OwnedFd> {
+        let sign = self.sweeper.sign();
+        // The folder and the turn are the worker's.
+        std::mem::forget(self);
+        sign
     }
 }
 

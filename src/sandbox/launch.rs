@@ -12,11 +12,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::unistd::{UnlinkatFlags, pipe2, unlinkat};
 
-use super::bare::{Bare, Leftover};
+use super::bare::Bare;
 use super::cgroup::Group;
 use super::enter::{Entered, entered};
 use super::error::{SandboxError, Step};
 use super::stub;
+use super::sweeper::Notes;
 use super::wire::{Go, Message, Received, Receiver, channel, gate};
 use super::{PROGRAM_FOLDER, WORK_FOLDER};
 use crate::model::Limits;
@@ -132,14 +133,22 @@ pub struct Launch {
 #[derive(Debug)]
 pub(super) struct Init {
     pid: i32,
-    /// The first of a pid namespace: all others of it end before it does.
-    holds_all: bool,
+    orphans: Orphans,
     pidfd: OwnedFd,
     /// Init ends when the last copy of this is closed.
     lifeline: Option<OwnedFd>,
     /// The folder of its world's POSIX queues.
     queues: Option<Dir>,
     ended: bool,
+}
+
+/// What becomes of the others of a run when its init ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Orphans {
+    /// It was the first of a pid namespace: they have ended before.
+    Ended,
+    /// They fall to the worker, which has no other children, but for this one.
+    FallToUs(Option<i32>),
 }
 
 /// Starts the box of one attempt.
@@ -176,9 +185,13 @@ pub fn launch(mut spec: Spec) -> Result<Launch, SandboxError> {
         true => CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC,
         false => CloneFlags::empty(),
     };
+    let orphans = match &bare {
+        None => Orphans::Ended,
+        Some(bare) => Orphans::FallToUs(Some(bare.sweeper())),
+    };
     let init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
         Side::Child => stub::init(spec, Outside { entered, bare, group }, sender, until, gates),
-        Side::Parent((pid, pidfd)) => Init::new(pid, pidfd, lifeline, own_world),
+        Side::Parent((pid, pidfd)) => Init::new(pid, pidfd, lifeline, orphans),
     };
     // Ours must go, or the messages would never end, and a reader of the program's output would never see it end.
     drop((sender, until, gates));
@@ -242,25 +255,20 @@ impl Launch {
 
     /// Ends every process of the box and waits until they are gone.
     ///
-    /// Reaps every child and tracee of the calling thread that ends meanwhile: a worker has no others.
+    /// What the run has made goes too. Reaps every child and tracee of the calling thread that ends meanwhile: a worker
+    /// has no others.
     ///
     /// # Errors
     /// [`SandboxError::Left`] where the kernel does not end them; what [`Launch::failure`] would say.
-    pub fn end(self) -> Result<(), SandboxError> {
-        self.end_and_sweep(&[])
-    }
-
-    /// The same, and where ending them does not take with it all that they have made, what is left over is removed.
-    ///
-    /// # Errors
-    /// Those of [`Launch::end`].
-    pub fn end_and_sweep(mut self, leftovers: &[Leftover]) -> Result<(), SandboxError> {
+    pub fn end(mut self) -> Result<(), SandboxError> {
         let failure = self.failure();
         self.init.end()?;
-        if let Some(bare) = &self.bare {
-            bare.sweep(leftovers);
-        }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Where what the run makes is to be noted, where its processes' end does not take that with it.
+    pub fn notes(&self) -> Option<Notes> {
+        self.bare.as_ref().map(Bare::notes)
     }
 }
 
@@ -272,8 +280,8 @@ pub(super) struct Outside {
 }
 
 impl Init {
-    pub(super) fn new(pid: i32, pidfd: OwnedFd, lifeline: OwnedFd, holds_all: bool) -> Self {
-        Self { pid, holds_all, pidfd, lifeline: Some(lifeline), queues: None, ended: false }
+    pub(super) fn new(pid: i32, pidfd: OwnedFd, lifeline: OwnedFd, orphans: Orphans) -> Self {
+        Self { pid, orphans, pidfd, lifeline: Some(lifeline), queues: None, ended: false }
     }
 
     /// Removes what is in /dev/mqueue of the box, which nobody has open any more.
@@ -310,8 +318,11 @@ impl Init {
                     Status::Exited(_) | Status::Killed(_) => {}
                 }
             }
-            // Without a namespace of its own what is left falls to this process, which has no other children.
-            if self.ended && (self.holds_all || !kill_children()) {
+            let left = match self.orphans {
+                Orphans::Ended => false,
+                Orphans::FallToUs(but) => self.ended && kill_children(but),
+            };
+            if self.ended && !left {
                 self.remove_queues();
                 return Ok(());
             }

@@ -36,7 +36,8 @@
 //!
 //! Who ends: [`Launch::end`] kills init by its pidfd, and the kernel kills all else in the pid namespace and holds
 //! init's end back until the last of them is reaped; without namespaces init kills what is left before it ends, and the
-//! worker, to whom the rest falls, does the same after it. Dropping a [`Launch`] does the same; so does the worker's death,
+//! worker, to whom the rest falls, does the same after it; what they have made is swept away by a process that outlives both
+//! (`sweeper.rs`). Dropping a [`Launch`] does the same; so does the worker's death,
 //! when the lifeline comes to its end. A root whose gate closes before it was let go exits.
 
 mod bare;
@@ -51,15 +52,16 @@ pub mod probe;
 pub mod remedies;
 mod root;
 mod stub;
+mod sweeper;
 mod tool;
 mod wire;
 
-pub use bare::Leftover;
 pub use enter::{enter, enter_level};
 pub use error::{SandboxError, Step};
 pub use launch::{Ground, Launch, PeerSpec, PeerStart, RootHandle, Spec, launch};
 pub use level::Isolation;
 pub use limits::Bounds;
+pub use sweeper::{Leftover, Notes};
 pub use tool::{Access, Held, Mount, Ran, Tool, ToolEnd, run};
 
 /// The working directory of every root, inside a box of namespaces.

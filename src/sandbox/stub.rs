@@ -63,13 +63,16 @@ struct Shared<'a> {
 pub(super) fn init(spec: Spec, outside: Outside, sender: Sender, lifeline: OwnedFd, gates: Vec<Gate>) -> ! {
     let holds_all = outside.entered.isolation.is_own_world();
     let life = || {
-        if let Err(failure) = start_roots(spec, outside, &sender, &lifeline, gates) {
-            sender.send(&Message::Failed(failure));
-            return 1;
-        }
-        let status = sleep(sender, &lifeline);
+        let sign = match start_roots(spec, outside, &sender, &lifeline, gates) {
+            Ok(sign) => sign,
+            Err(failure) => {
+                sender.send(&Message::Failed(failure));
+                return 1;
+            }
+        };
+        let status = sleep(sender, &lifeline, sign.as_ref());
         // In a pid namespace the kernel does this. Those who are killed may have had children.
-        while !holds_all && kill_children() {
+        while !holds_all && kill_children(None) {
             let _ended = nix::sched::sched_yield();
         }
         status
@@ -83,7 +86,7 @@ fn start_roots(
     sender: &Sender,
     lifeline: &OwnedFd,
     mut gates: Vec<Gate>,
-) -> Result<(), Failure> {
+) -> Result<Option<OwnedFd>, Failure> {
     let Outside { entered, bare, group } = outside;
     reset_ignored_signals(&entered.ignored);
     ignore(Signal::CHLD);
@@ -114,11 +117,13 @@ fn start_roots(
             Side::Child => exit_now(stand(sender, || run_peer(index as i32, peer, gate, &shared))),
         }
     }
-    // From here on nothing of the run's is open in init. The worker removes the folder and the group.
-    std::mem::forget((streams, bare, group));
+    // From here on nothing of the run's is open in init but the sign of its end. The worker removes the group.
+    std::mem::forget((streams, group));
+    let sign = bare.and_then(Bare::into_sign);
     let users = entered.users.as_ref().map(|users| users.program.as_fd());
     let mut keep = vec![sender.0.as_fd(), lifeline.as_fd(), last.0.as_fd()];
     keep.extend(users);
+    keep.extend(sign.as_ref().map(AsFd::as_fd));
     close_all_but(&keep).map_err(Failure::at(Step::Close))?;
     let own_world = entered.isolation.is_own_world();
     let queues = own_world.then(|| File::open("/dev/mqueue").ok()).flatten();
@@ -126,10 +131,10 @@ fn start_roots(
     let life = || stand(sender, || run_program(program, job, last, &shared));
     if own_world {
         // Init has nothing to do meanwhile, and a copy of its memory is most of what a fork costs.
-        return fork_sharing(life).map(drop).map_err(failed);
+        return fork_sharing(life).map(|_| sign).map_err(failed);
     }
     match fork().map_err(&failed)? {
-        Side::Parent(_) => Ok(()),
+        Side::Parent(_) => Ok(sign),
         Side::Child => exit_now(life()),
     }
 }
@@ -146,10 +151,11 @@ fn stand_in(bare: &Bare, entered: &Entered) -> Result<(), Failure> {
     }
 }
 
-/// The rest of init's life.
-fn sleep(sender: Sender, lifeline: &OwnedFd) -> u8 {
+/// The rest of init's life. `sign` is open until its end.
+fn sleep(sender: Sender, lifeline: &OwnedFd, sign: Option<&OwnedFd>) -> u8 {
     // The users' namespace and the program's gate go too; the messages end with the roots'.
-    if let Err(errno) = close_all_but(&[lifeline.as_fd()]) {
+    let keep: Vec<_> = [lifeline].into_iter().chain(sign).map(AsFd::as_fd).collect();
+    if let Err(errno) = close_all_but(&keep) {
         sender.send(&Message::Failed(Failure::at(Step::Close)(errno)));
         return 1;
     }

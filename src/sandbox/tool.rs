@@ -5,10 +5,11 @@
 //! The worker clones *init* into new pid, mount and IPC namespaces, below its own user and network namespace. Init
 //! builds the root (what [`Tool::mounts`] names, the system's libraries, /proc, one capped tmpfs as /tmp), forks the
 //! tool, which becomes an ordinary user without capabilities, and waits for it; its status comes as a message. The
-//! worker reads the tool's output to its end meanwhile. Init dies with the worker (PR_SET_PDEATHSIG), and with init all
-//! that is in its pid namespace.
+//! worker reads the tool's output to its end meanwhile. Init ends with the worker, whose end of a pipe it watches, and with
+//! init all that is in its pid namespace.
 //!
-//! Where there are no namespaces ([`Held::Limits`]) the tool is forked where it stands, with the same limits.
+//! Where there are no namespaces ([`Held::Limits`]) init is a child like others, to whom orphans fall, and the tool stands
+//! where init does, with the same limits. What is left when the tool ends, or the worker, init kills.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -33,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use super::enter::{Entered, entered};
 use super::error::{SandboxError, Step};
-use super::launch::Init;
+use super::launch::{Init, Orphans};
 use super::limits::{self, Bounds};
 use super::root;
 use super::stub::{become_ordinary, close_all_but_streams_and, set_streams};
@@ -42,7 +43,9 @@ use crate::model::Signal;
 use crate::sys::affinity;
 use crate::sys::mount::Reach;
 use crate::sys::namespace::errno;
-use crate::sys::process::{Side, clone_into, exit_now, fork, kill, reset_ignored_signals, reset_signals};
+use crate::sys::process::{
+    Side, clone_into, close_all_but, exit_now, kill_children, reset_ignored_signals, reset_signals,
+};
 use crate::sys::wait::{Status, wait};
 
 /// A program of ours, what it is to do and what it may see.
@@ -134,67 +137,46 @@ const PROGRAMS: [&str; 8] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "
 pub fn run(tool: &Tool) -> Result<Ran, SandboxError> {
     let failed = |errno| SandboxError::step(Step::Channels, errno);
     let (output, written) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
-    match tool.held {
-        Held::Boxed => {
-            let entered = entered()?;
-            if !entered.isolation.is_own_world() {
-                return Err(SandboxError::NotEntered);
-            }
-            let (sender, messages) = channel(tool.bounds.wall).map_err(failed)?;
-            let (until, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
-            let namespaces = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
-            let mut init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
-                Side::Child => {
-                    drop(lifeline);
-                    live(tool, entered, &sender, &written, &until)
-                }
-                Side::Parent((pid, pidfd)) => Init::new(pid, pidfd, lifeline, true),
-            };
-            drop((sender, written, until));
-            let Some((said, unkept)) = drain(output, &tool.bounds) else {
-                init.end()?;
-                return Ok(Ran { end: ToolEnd::Late, said: Vec::new(), unkept: 0 });
-            };
-            let end = match messages.receive().map_err(failed)? {
-                Received::Message(Message::Ended { status, signal: 0 }, _) => ToolEnd::Exited(status),
-                Received::Message(Message::Ended { signal, .. }, _) => {
-                    ToolEnd::Killed(Signal::from_number(signal).unwrap_or(Signal::KILL))
-                }
-                Received::Message(Message::Failed(failure), _) => return Err(failure.into()),
-                Received::Nothing => ToolEnd::Late,
-                _ => return Err(SandboxError::Lost),
-            };
-            init.end()?;
-            Ok(Ran { end, said, unkept })
+    let entered = match tool.held {
+        Held::Boxed => Some(entered()?).filter(|entered| entered.isolation.is_own_world()),
+        Held::Limits => None,
+    };
+    let (namespaces, orphans) = match (tool.held, &entered) {
+        (Held::Boxed, None) => return Err(SandboxError::NotEntered),
+        (Held::Boxed, Some(_)) => {
+            (CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC, Orphans::Ended)
         }
-        Held::Limits => {
-            let pid = match fork().map_err(|errno| SandboxError::step(Step::Fork, errno))? {
-                Side::Child => {
-                    let life = || start(tool, None, &written, &[]).err().map_or(0, |failure| failure.errno as i32);
-                    let _status = catch_unwind(AssertUnwindSafe(life));
-                    exit_now(CANNOT_START)
-                }
-                Side::Parent(pid) => pid,
-            };
-            drop(written);
-            let drained = drain(output, &tool.bounds);
-            if drained.is_none() {
-                let _gone = kill(pid, Signal::KILL);
-            }
-            let status = reap(pid).map_err(|errno| SandboxError::step(Step::Fork, errno))?;
-            let end = match status {
-                Status::Exited(code) if code == i32::from(CANNOT_START) => {
-                    return Err(SandboxError::step(Step::Exec, Errno::ENOEXEC));
-                }
-                Status::Exited(code) => ToolEnd::Exited(code),
-                Status::Killed(signal) => ToolEnd::Killed(signal),
-                Status::Stopped(_) => ToolEnd::Late,
-            };
-            let end = if drained.is_some() { end } else { ToolEnd::Late };
-            let (said, unkept) = drained.unwrap_or_default();
-            Ok(Ran { end, said, unkept })
+        (Held::Limits, _) => {
+            // As a worker of such a level is already: whoever is left when init is killed falls to this process.
+            prctl::set_child_subreaper(true).map_err(|errno| SandboxError::step(Step::Fork, errno))?;
+            (CloneFlags::empty(), Orphans::FallToUs(None))
         }
-    }
+    };
+    let (sender, messages) = channel(tool.bounds.wall).map_err(failed)?;
+    let (until, lifeline) = pipe2(OFlag::O_CLOEXEC).map_err(failed)?;
+    let mut init = match clone_into(namespaces).map_err(|errno| SandboxError::step(Step::Namespaces, errno))? {
+        Side::Child => {
+            drop((lifeline, output));
+            live(tool, entered, &sender, &written, &until)
+        }
+        Side::Parent((pid, pidfd)) => Init::new(pid, pidfd, lifeline, orphans),
+    };
+    drop((sender, written, until));
+    let Some((said, unkept)) = drain(output, &tool.bounds) else {
+        init.end()?;
+        return Ok(Ran { end: ToolEnd::Late, said: Vec::new(), unkept: 0 });
+    };
+    let end = match messages.receive().map_err(failed)? {
+        Received::Message(Message::Ended { status, signal: 0 }, _) => ToolEnd::Exited(status),
+        Received::Message(Message::Ended { signal, .. }, _) => {
+            ToolEnd::Killed(Signal::from_number(signal).unwrap_or(Signal::KILL))
+        }
+        Received::Message(Message::Failed(failure), _) => return Err(failure.into()),
+        Received::Nothing => ToolEnd::Late,
+        _ => return Err(SandboxError::Lost),
+    };
+    init.end()?;
+    Ok(Ran { end, said, unkept })
 }
 
 /// Exit status of a tool that could not be started, as a shell's.
@@ -223,37 +205,45 @@ fn drain(output: OwnedFd, bounds: &Bounds) -> Option<(Vec<u8>, u64)> {
     }
 }
 
-/// Pid 1 of the box.
-fn live(tool: &Tool, entered: &Entered, sender: &Sender, written: &OwnedFd, lifeline: &OwnedFd) -> ! {
+/// Init.
+fn live(tool: &Tool, entered: Option<&Entered>, sender: &Sender, written: &OwnedFd, lifeline: &OwnedFd) -> ! {
     let life = || match wait_for_tool(tool, entered, sender, written, lifeline) {
         Ok(message) => sender.send(&message),
         Err(failure) => sender.send(&Message::Failed(failure)),
     };
     let _panic = catch_unwind(AssertUnwindSafe(life));
+    // In a pid namespace the kernel does this.
+    while entered.is_none() && kill_children(None) {
+        let _ended = nix::sched::sched_yield();
+    }
     exit_now(0)
 }
 
 fn wait_for_tool(
     tool: &Tool,
-    entered: &Entered,
+    entered: Option<&Entered>,
     sender: &Sender,
     written: &OwnedFd,
     lifeline: &OwnedFd,
 ) -> Result<Message, Failure> {
     let failed = Failure::at(Step::Fork);
-    prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(&failed)?;
-    // A worker that died before that has left the pipe without a writer.
-    let mut worker = [PollFd::new(lifeline.as_fd(), PollFlags::empty())];
-    if poll(&mut worker, PollTimeout::ZERO).is_ok_and(|gone| gone > 0) {
-        return Err(failed(Errno::EPIPE));
-    }
-    reset_ignored_signals(&entered.ignored);
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    build(tool, entered)?;
-    let pid = match fork().map_err(&failed)? {
-        Side::Parent(pid) => pid,
+    match entered {
+        Some(entered) => {
+            // At once, also while this is being built; a worker that has died before is seen below.
+            prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(&failed)?;
+            reset_ignored_signals(&entered.ignored);
+            build(tool, entered)?;
+        }
+        None => {
+            reset_signals();
+            prctl::set_child_subreaper(true).map_err(&failed)?;
+        }
+    }
+    let (pid, pidfd) = match clone_into(CloneFlags::empty()).map_err(&failed)? {
+        Side::Parent(tool) => tool,
         Side::Child => {
-            let life = || match start(tool, Some(entered), written, &[sender]) {
+            let life = || match start(tool, entered, written, &[sender]) {
                 Err(failure) => sender.send(&Message::Failed(failure)),
                 Ok(never) => match never {},
             };
@@ -262,7 +252,13 @@ fn wait_for_tool(
         }
     };
     // The output must end with the tool.
-    crate::sys::process::close_all_but(&[sender.0.as_fd()]).map_err(Failure::at(Step::Close))?;
+    close_all_but(&[sender.0.as_fd(), lifeline.as_fd(), pidfd.as_fd()]).map_err(Failure::at(Step::Close))?;
+    let mut ends = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN), PollFd::new(lifeline.as_fd(), PollFlags::empty())];
+    while poll(&mut ends, PollTimeout::NONE) == Err(Errno::EINTR) {}
+    if ends[0].revents().is_none_or(|seen| seen.is_empty()) {
+        // The worker is gone.
+        return Err(failed(Errno::EPIPE));
+    }
     Ok(match reap(pid).map_err(&failed)? {
         Status::Killed(signal) => Message::Ended { status: -1, signal: signal.number() },
         Status::Exited(status) => Message::Ended { status, signal: 0 },

@@ -150,10 +150,10 @@ pub fn kill(pid: i32, signal: Signal) -> nix::Result<()> {
     Errno::result(unsafe { libc::kill(pid, signal.number()) }).map(drop)
 }
 
-/// SIGKILL to every child of this process's first thread; whether there was any that had not ended.
+/// SIGKILL to every child of this process's first thread but this one; whether there was any other that had not ended.
 ///
 /// Children of theirs fall to init or to a subreaper above (prctl(2)): to be called again until there is none.
-pub fn kill_children() -> bool {
+pub fn kill_children(but: Option<i32>) -> bool {
     let own = std::process::id();
     let alive = |pid: i32| {
         // Whoever is not yet waited for is a zombie (proc_pid_stat(5)).
@@ -165,7 +165,7 @@ pub fn kill_children() -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut any = false;
-    for pid in ids.filter(|pid| alive(*pid)) {
+    for pid in ids.filter(|pid| Some(*pid) != but && alive(*pid)) {
         any = true;
         let _gone = kill(pid, Signal::KILL);
     }

@@ -17,12 +17,12 @@ use ipc_grade::trace::canonical::{ObjectKind, RunEnd, Trace, Verb};
 use crate::own_process::Case;
 
 /// A C program in a folder of its own, compiled.
-struct Program {
+pub(crate) struct Program {
     folder: tempfile::TempDir,
 }
 
 impl Program {
-    fn compile(source: &str) -> Self {
+    pub(crate) fn compile(source: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("a new mode");
         let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a new file");
@@ -37,13 +37,13 @@ impl Program {
         Self { folder }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("attack")
     }
 }
 
 /// Limits at which nothing takes long.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     processes: 16,
     memory_mib: 512,
     output_kib: 1024,

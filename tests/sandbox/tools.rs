@@ -1,7 +1,9 @@
 //! What must hold of the box of a tool: here a shell.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipc_grade::model::Signal;
@@ -18,6 +20,7 @@ pub(crate) const ALL: &[Case] = &[
     ("a tool has bounds, each with its own end", bounded),
     ("a tool that does not end is ended with all that it started", late),
     ("a tool without a box has its bounds", unboxed),
+    ("a tool goes with the worker that has it run", worker_dies),
     ("a tool that is not there is an error", missing),
 ];
 
@@ -116,11 +119,7 @@ fn late() {
     let mut shell = Shell::new();
     shell.bounds.wall = Duration::from_millis(300);
     assert_eq!(shell.run("sleep 1000 & sleep 1000").end, ToolEnd::Late);
-    let sleeps = |entry: fs::DirEntry| {
-        fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == b"sleep\x001000\0").then_some(entry.path())
-    };
-    let left: Vec<_> = fs::read_dir("/proc").expect("/proc").flatten().filter_map(sleeps).collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(running(b"sleep\x001000\0"), Vec::<PathBuf>::new());
 }
 
 fn unboxed() {
@@ -129,7 +128,42 @@ fn unboxed() {
     shell.says("echo here; exit 0", "here");
     assert_eq!(shell.run("while :; do :; done").end, ToolEnd::Killed(Signal::from_number(24).expect("SIGXCPU")));
     shell.bounds.wall = Duration::from_millis(300);
-    assert_eq!(shell.run("exec sleep 1001").end, ToolEnd::Late);
+    assert_eq!(shell.run("sleep 1001 & sleep 1001").end, ToolEnd::Late);
+    assert_eq!(running(b"sleep\x001001\0"), Vec::<PathBuf>::new());
+}
+
+/// The processes with this command line.
+fn running(line: &[u8]) -> Vec<PathBuf> {
+    let all = fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
+    all.filter(|process| fs::read(process.join("cmdline")).is_ok_and(|its| its == line)).collect()
+}
+
+/// Killed without a word, it takes the tool and what that has started with it: they were all who could write to a pipe.
+fn worker_dies() {
+    for held in [Held::Boxed, Held::Limits] {
+        let shell = Shell { held, ..Shell::new() };
+        let fifo = shell.given.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o666)).expect("a FIFO");
+        fs::set_permissions(&fifo, PermissionsExt::from_mode(0o666)).expect("a mode");
+        let inside = if held == Held::Boxed { "/given/fifo".into() } else { fifo.display().to_string() };
+        let script = format!("exec 9> {inside}; echo here >&9; setsid sleep 1002 & exec sleep 1002");
+        let worker = match ipc_grade::sys::process::fork().expect("one thread") {
+            ipc_grade::sys::process::Side::Child => {
+                let _ran = run(&shell.tool(&script));
+                ipc_grade::sys::process::exit_now(0)
+            }
+            ipc_grade::sys::process::Side::Parent(worker) => nix::unistd::Pid::from_raw(worker),
+        };
+        let mut from = BufReader::new(fs::File::open(&fifo).expect("the FIFO"));
+        let mut line = String::new();
+        from.read_line(&mut line).expect("a line");
+        assert_eq!(line, "here\n");
+        nix::sys::signal::kill(worker, nix::sys::signal::Signal::SIGKILL).expect("it is there");
+        nix::sys::wait::waitpid(worker, None).expect("our child");
+        let mut rest = String::new();
+        from.read_to_string(&mut rest).expect("the end");
+        assert_eq!(rest, "", "{held:?}");
+    }
 }
 
 fn missing() {
