@@ -5,7 +5,7 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 
 use ipc_grade::model::Limits;
-use ipc_grade::sandbox::{Ground, Launch, PeerSpec, Spec, enter, launch, probe};
+use ipc_grade::sandbox::{Ground, Isolation, Launch, PeerSpec, Spec, enter, enter_level, launch, probe};
 
 use crate::own_process::Case;
 
@@ -21,6 +21,7 @@ pub(crate) const ALL: &[Case] = &[
     ("same names never meet", same_names),
     ("no network", no_network),
     ("a fork bomb is bounded and gone", fork_bomb),
+    ("memory of a run is bounded together, with a cgroup", group_bounded),
     ("files are bounded together", files_bounded),
     ("nothing is left after 20 launches", nothing_left),
     ("a launch that is dropped takes all with it", dropped),
@@ -221,6 +222,33 @@ fn fork_bomb() {
     assert!(inside <= 80, "{inside} processes");
     run.launch.end().expect("an empty box");
     assert_eq!(children(), 0);
+}
+
+/// No one of its processes holds more than it may, and nobody counts what they hold together but the kernel.
+fn group_bounded() {
+    if let Err(error) = probe::works(Isolation::Cgroup).expect("one thread") {
+        let required = std::env::var("IPC_GRADE_REQUIRE").is_ok_and(|list| list.split(',').any(|it| it == "cgroup"));
+        println!("SKIPPED: no cgroup here: failed to {error}");
+        return assert!(!required, "cgroup is required");
+    }
+    assert_eq!(enter_level(Some(Isolation::Cgroup)), Ok(Isolation::Cgroup));
+    assert_eq!(in_group("1"), ("held\n".to_owned(), false), "what one process may hold");
+    let (said, ran_out) = in_group("6");
+    assert!(ran_out && said.is_empty(), "the kernel has ended them: {said}");
+}
+
+/// What a program prints whose children, this many, hold 200 MiB each, and whether the kernel has killed any for it.
+fn in_group(children: &str) -> (String, bool) {
+    let (spec, input, mut output) = spec(&["--inside", "hold", children]);
+    drop(input);
+    let limits = Limits { memory_mib: 256, files_mib: 16, ..Limits::default() };
+    let mut launch = launch(Spec { limits, ..spec }).expect("a box");
+    launch.go().expect("roots that wait");
+    let mut text = String::new();
+    output.read_to_string(&mut text).expect("text");
+    let ran_out = launch.ran_out_of_memory();
+    launch.end().expect("an empty box");
+    (text, ran_out)
 }
 
 /// How many processes are below this one.

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
+use ipc_grade::sys::process::{Side, fork};
 use nix::fcntl::OFlag;
 use nix::mqueue::{MQ_OFlag, MqAttr, mq_open};
 use nix::sys::mman::shm_open;
@@ -24,6 +25,7 @@ pub(crate) fn run(name: &str, args: &[String]) -> ExitCode {
         "network" => network(),
         "fork bomb" => fork_bomb(),
         "fill" => fill(),
+        "hold" => hold(args[0].parse().expect("a number")),
         "echo" => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).expect("text on standard input");
@@ -125,6 +127,25 @@ fn fork_bomb() {
             nix::unistd::pause();
         }
     }
+}
+
+/// Children that hold 200 MiB each until all of them do.
+fn hold(children: usize) {
+    let (mut all_hold, hold) = std::io::pipe().expect("a pipe");
+    let (mut until, end) = std::io::pipe().expect("a pipe");
+    for _ in 0..children {
+        if let Side::Child = fork().expect("a child") {
+            drop((end, all_hold));
+            let block = vec![7_u8; 200 << 20];
+            drop(hold);
+            let _ended = until.read(&mut [0]);
+            std::process::exit(std::hint::black_box(block)[0].into());
+        }
+    }
+    drop((hold, until));
+    let _all = all_hold.read(&mut [0]);
+    println!("held");
+    drop(end);
 }
 
 fn fill() {

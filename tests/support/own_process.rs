@@ -1,11 +1,16 @@
 //! Runs each case of a suite in a process of its own: [`ipc_grade::sandbox::enter`] is for a process with one thread,
 //! once. The suite's binary is started again with `--case NAME`, and by the box with `--inside NAME`. Started by root,
-//! each case runs twice: as root, and as an ordinary user.
+//! each case runs twice: as root, and as an ordinary user, in a cgroup of its own where the machine can give one.
+
+#[path = "delegated.rs"]
+mod delegated;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+
+use delegated::Delegated;
 
 /// Nobody: what an ordinary user is to a test that root started.
 const NOBODY: u32 = 65_534;
@@ -66,7 +71,7 @@ fn run_all(suite: &str, cases: &[Case], args: &[String]) -> ExitCode {
         lend(folder.path()).expect("the grader and the course's crates, copied");
     }
     for (name, _) in cases.iter().filter(|(name, _)| wanted(name)) {
-        for (person, command) in commands(&program, root) {
+        for (person, command, _group) in commands(&program, root) {
             failed += usize::from(!passes(name, person, command));
         }
     }
@@ -88,15 +93,26 @@ fn lend(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The suite as each person whom it is to run as.
-fn commands(program: &Path, root: bool) -> Vec<(&'static str, Command)> {
+fn commands(program: &Path, root: bool) -> Vec<(&'static str, Command, Option<Delegated>)> {
     if !root {
-        return vec![("user", Command::new(program))];
+        return vec![("user", Command::new(program), None)];
     }
-    let mut ordinary = Command::new(program);
+    let of = |user: u32| {
+        let group = Delegated::new(user);
+        let command = group.as_ref().map(|group| group.command(program, user));
+        (command, group)
+    };
+    let (own, own_group) = of(0);
+    let (other, other_group) = of(NOBODY);
+    let mut ordinary = other.unwrap_or_else(|| {
+        let mut command = Command::new(program);
+        command.uid(NOBODY).gid(NOBODY);
+        command
+    });
     let lent = program.parent().expect("a file in a folder");
-    ordinary.uid(NOBODY).gid(NOBODY).env(LENT, lent).env("HOME", lent.join("home"));
+    ordinary.env(LENT, lent).env("HOME", lent.join("home"));
     ordinary.env("CARGO_BIN_EXE_ipc-grade", lent.join("ipc-grade")).env_remove("CARGO_HOME");
-    vec![("root", Command::new(program)), ("user", ordinary)]
+    vec![("root", own.unwrap_or_else(|| Command::new(program)), own_group), ("user", ordinary, other_group)]
 }
 
 fn passes(name: &str, person: &str, mut command: Command) -> bool {
