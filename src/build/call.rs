@@ -145,7 +145,38 @@ impl Call {
     }
 }
 
+/// rustc's exit status after a panic of its own, an "internal compiler error" (rustc_driver, EXIT_FAILURE is 1).
+const PANICKED: i32 = 101;
+
 impl Called {
+    /// Whether the compiler panicked: a mistake of its own, or something that the machine did not give at that moment.
+    pub(super) fn broke_down(&self) -> bool {
+        self.end == CallEnd::Exited(PANICKED)
+    }
+
+    /// Why the compiler gave no answer about the source, and what to do: nobody's fault who is graded.
+    pub(super) fn no_answer(&self) -> String {
+        match self.end {
+            CallEnd::Exited(PANICKED) => format!(
+                "rustc broke down over {}, with an internal error of its own, each time. That is neither the program's \
+                 fault nor the grader's: write what is there in another way, or grade with another toolchain \
+                 (RUSTUP_TOOLCHAIN); https://github.com/rust-lang/rust/issues takes reports of it",
+                self.place().as_deref().unwrap_or("the source")
+            ),
+            CallEnd::Exited(status) => format!("rustc ended with status {status}, which it has no meaning for"),
+            CallEnd::Killed(number) => {
+                format!("rustc was killed by signal {number}: the machine does that where memory runs out")
+            }
+            CallEnd::Late => format!("rustc gave no answer in {} s: is the machine busy?", BOUNDS.wall.as_secs()),
+        }
+    }
+
+    /// The first place in the source that the compiler named.
+    fn place(&self) -> Option<String> {
+        let said = console::strip_ansi_codes(&self.said);
+        said.lines().find_map(|line| line.trim_start().strip_prefix("--> ").map(|place| place.trim().to_owned()))
+    }
+
     /// Why there is no program although the compiler did not say what is wrong with the source; none where it did, or
     /// where the machine is to blame.
     pub(super) fn gave_up(&self) -> Option<String> {
@@ -159,5 +190,24 @@ impl Called {
             libc::SIGABRT | libc::SIGSEGV | libc::SIGBUS => "the compiler breaks down over it".to_owned(),
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_names_its_place() {
+        let called = |end, said: &str| Called { end, said: said.to_owned(), unkept: 0, unheld: None };
+        let said = "\u{1b}[1merror: internal compiler error: broken MIR\u{1b}[0m\n \u{1b}[94m-->\u{1b}[0m src/main.rs:4:5\n  |\n\
+                    note: we would appreciate a bug report\n";
+        let broken = called(CallEnd::Exited(101), said);
+        assert_eq!((broken.broke_down(), broken.place().as_deref()), (true, Some("src/main.rs:4:5")));
+        assert!(broken.gave_up().is_none(), "nothing that the program is to blame for");
+        assert!(broken.no_answer().starts_with("rustc broke down over src/main.rs:4:5, with"));
+        let wordless = called(CallEnd::Exited(101), "thread 'rustc' panicked at compiler/rustc_x/src/lib.rs:1:1:\n");
+        assert_eq!((wordless.broke_down(), wordless.place()), (true, None));
+        assert!(!called(CallEnd::Exited(1), said).broke_down());
     }
 }

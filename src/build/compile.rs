@@ -67,12 +67,21 @@ pub fn compile(
     }
     let stage = programs.stage()?;
     lay_out(source, stage.path())?;
-    let called = perform(&call(template, name, colour, stage.path()))?;
+    let call = call(template, name, colour, stage.path());
+    let mut called = perform(&call)?;
+    if called.broke_down() {
+        // A mistake of the compiler's comes again; what the machine did not give it for a moment does not. With the same
+        // bounds: the source may be a hostile one.
+        called = perform(&call)?;
+    }
     let (made, rejected) = match (&called.end, called.gave_up()) {
         (CallEnd::Exited(0), _) => (Some(stage.path().join("out").join(PROGRAM)), None),
         (CallEnd::Exited(1), _) => (None, Some("the program does not compile".to_owned())),
         (_, Some(why)) => (None, Some(why)),
-        (end, None) => return Err(BuildError::Compiler(format!("rustc ended with {end:?}:\n{}", called.said))),
+        (_, None) => {
+            let said = console::strip_ansi_codes(&diagnostics(&called)).into_owned();
+            return Err(BuildError::Compiler { why: called.no_answer(), said });
+        }
     };
     let entry = Made { rejected: rejected.map(|why| (why, diagnostics(&called))), unheld: called.unheld };
     let kept = programs.keep(&key, stage.path(), made.as_deref(), entry)?;

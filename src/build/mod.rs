@@ -59,9 +59,14 @@ pub enum BuildError {
     /// The course's crates do not build.
     #[error("failed to build the crates that grader.toml allows:\n{0}")]
     Crates(String),
-    /// The compiler gave no answer in time, or was ended by a signal.
-    #[error("failed to compile: {0}")]
-    Compiler(String),
+    /// The compiler gave no answer about the source: it was ended, or had an error of its own.
+    #[error("failed to compile: {why}")]
+    Compiler {
+        /// What became of it, and what to do.
+        why: String,
+        /// What it wrote, line by line.
+        said: String,
+    },
     /// Nobody could be asked to compile; reads well after "failed to".
     #[error("failed to compile: {0}")]
     Worker(String),

@@ -106,5 +106,7 @@ fn ask(program: &str, folder: &Path, args: &[&str]) -> Result<String, BuildError
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(BuildError::Compiler(String::from_utf8_lossy(&output.stderr).into_owned()))
+    let said = String::from_utf8_lossy(&output.stderr);
+    let why = format!("`{program} {}` ended with {}:\n{said}", args.join(" "), output.status);
+    Err(BuildError::Compiler { why, said: String::new() })
 }

@@ -111,6 +111,7 @@ struct Seen {
 /// Why a job has no grade.
 pub(super) enum Trouble {
     Ours(String),
+    Build(BuildError),
     Author(Diagnostic),
 }
 
@@ -136,6 +137,13 @@ fn grade_anew(job: &Job<'_>, tools: &Tools, worker: &mut Worker) -> Grade {
     let (mut report, mistake) = match attempted {
         Ok(report) => (report, None),
         Err(Trouble::Ours(problem)) => (ExerciseReport::not_graded(&exercise.exercise, problem), None),
+        Err(Trouble::Build(error)) => {
+            let mut report = ExerciseReport::not_graded(&exercise.exercise, error.to_string());
+            if let BuildError::Compiler { said, .. } = error {
+                report.problem_text = Some(said).filter(|said| !said.is_empty());
+            }
+            (report, None)
+        }
         Err(Trouble::Author(mistake)) => {
             (ExerciseReport::not_graded(&exercise.exercise, mistake.to_string()), Some(mistake))
         }
@@ -166,7 +174,7 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
             let finding = FindingReport::compiler(&job.shown, message, diagnostics);
             return Ok(ExerciseReport::failed(exercise, &job.shown, finding));
         }
-        Err(error) => return Err(Trouble::Ours(error.to_string())),
+        Err(error) => return Err(Trouble::Build(error)),
     };
     seen.unheld = program.unheld.clone();
     let beside = compiled(job.exercise, tools, worker)?;
@@ -347,7 +355,7 @@ fn compiled(
                 let message = format!("the tool `{}` does not compile", tool.name);
                 Err(Trouble::Author(Diagnostic::of_file(&tool.file, message).help(diagnostics.trim_end())))
             }
-            Err(error) => Err(Trouble::Ours(error.to_string())),
+            Err(error) => Err(Trouble::Build(error)),
         }
     });
     built.collect()

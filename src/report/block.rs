@@ -23,11 +23,14 @@ pub(super) fn exercise(report: &ExerciseReport, style: &Style) -> String {
         Status::Error => {
             let problem = escape(report.problem.as_deref().unwrap_or("the grader failed"), false);
             lines.extend(wrapped(" ", &problem, style));
-            lines.extend(wrapped(
-                " ",
-                "No point is lost by this. `ipc-grade doctor` says what this machine lacks.",
-                style,
-            ));
+            let lacks = match &report.problem_text {
+                Some(text) => {
+                    lines.extend(quoted(text));
+                    ""
+                }
+                None => " `ipc-grade doctor` says what this machine lacks.",
+            };
+            lines.extend(wrapped(" ", &format!("No point is lost by this.{lacks}"), style));
         }
     }
     if !report.unexamined.is_empty() {
@@ -143,11 +146,7 @@ fn found(finding: &FindingReport, report: &ExerciseReport, style: &Style, lines:
     let framed = !snippet.is_empty();
     lines.extend(snippet);
     if !finding.text.is_empty() {
-        lines.push("   |".to_owned());
-        lines.extend(
-            escape(finding.text.trim_end(), true).lines().map(|line| format!("   | {line}").trim_end().to_owned()),
-        );
-        lines.push("   |".to_owned());
+        lines.extend(quoted(&finding.text));
     }
     if let Some(columns) = &finding.columns {
         if !framed {
@@ -316,6 +315,13 @@ fn labelled(label: &str, text: Option<&str>, style: &Style, lines: &mut Vec<Stri
             first = false;
         }
     }
+}
+
+/// Another tool's own words.
+fn quoted(text: &str) -> Vec<String> {
+    let escaped = escape(text.trim_end(), true);
+    let lines = escaped.lines().map(|line| format!("   | {line}").trim_end().to_owned());
+    [String::from("   |")].into_iter().chain(lines).chain([String::from("   |")]).collect()
 }
 
 /// A text behind a prefix; further lines are indented as far.

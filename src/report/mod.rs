@@ -110,6 +110,9 @@ pub struct ExerciseReport {
     /// What failed of the grader or the machine, where the status is `error`.
     #[serde(default)]
     pub problem: Option<String>,
+    /// What the compiler wrote, line by line, where that is what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem_text: Option<String>,
     /// What the scenario of the shown run lets go wrong with the program's calls: `reads from data move …`.
     #[serde(default)]
     pub faults: Vec<String>,
@@ -301,6 +304,7 @@ impl ExerciseReport {
             hint_for: None,
             next: None,
             problem: None,
+            problem_text: None,
             faults: Vec::new(),
             refused: Vec::new(),
             unexamined: Vec::new(),

@@ -9,6 +9,7 @@ mod require;
 
 mod bad_input;
 mod batch;
+mod breakdown;
 mod course;
 mod hostile;
 mod interrupt;
