@@ -61,6 +61,11 @@ fn grade(
     if kept > 0 {
         settings.terminal.note(&format!("{kept} of {} students are graded already", batch.students.len()));
     }
+    let last_words = |graded: usize| {
+        let all = batch.students.len();
+        grading::last_words(format!("{graded} of {all} students are graded: start it again to go on"));
+    };
+    last_words(kept);
     // One queue over all students, so that no worker waits for the last exercise of one of them.
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
     for (index, mine) in all.into_iter().enumerate().filter(|(index, _)| reports[*index].is_none()) {
@@ -92,6 +97,7 @@ fn grade(
         match batch.keep(&batch.students[student], &keys[student], grades) {
             Ok(report) => {
                 reports[student] = Some(report);
+                last_words(reports.iter().flatten().count());
                 Go::On
             }
             Err(error) => {

@@ -1,6 +1,7 @@
 //! What the grading commands share: the course's crates, the pool, Ctrl-C.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use super::exit::BrokenCourse;
 use super::progress::Progress;
@@ -85,6 +86,14 @@ pub fn tools(course: &Course, terms: Terms) -> anyhow::Result<Tools> {
     Ok(Tools { template, colour, isolation, known })
 }
 
+/// What is said where Ctrl-C ends a command.
+static LAST_WORDS: Mutex<Option<String>> = Mutex::new(None);
+
+/// Sets what is said where Ctrl-C ends this command from now on.
+pub fn last_words(words: String) {
+    *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+}
+
 /// Ends everything that was started, and this program with it, on Ctrl-C (exit 130), SIGTERM and SIGHUP alike.
 fn interruptible() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
@@ -94,6 +103,9 @@ fn interruptible() -> anyhow::Result<()> {
         if error.is_terminal() {
             // Where a bar stood there is nothing now, and the cursor is seen.
             let _ = error.write_all(b"\r\x1b[K\x1b[?25h");
+        }
+        if let Some(words) = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = writeln!(error, "{words}");
         }
         std::process::exit(130);
     })?;

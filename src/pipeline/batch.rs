@@ -4,6 +4,7 @@
 //! those files at the end. A student whose file is there, and was made from the same sources, course and seeds, is not
 //! graded again: a batch that was interrupted goes on where it stopped.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use super::plan::{Plan, allowed};
 use crate::build::{Source, SourceFault};
 use crate::course::{Course, CourseExercise};
 use crate::model::ValueSeed;
+use crate::report::style::escape;
 use crate::report::{ExerciseReport, Report, Status};
 
 /// A student's folder.
@@ -49,7 +51,7 @@ struct BatchFile {
 
 /// Why a batch cannot go on.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to {operation} {}: {error}", path.display())]
+#[error("failed to {operation} {}: {error} (students whose files were written stay graded: start it again)", path.display())]
 pub struct BatchError {
     operation: &'static str,
     path: PathBuf,
@@ -69,7 +71,15 @@ pub struct Batch<'c> {
     plan: Plan,
     /// In the order of their names.
     pub students: Vec<Student>,
+    /// What stands among the submissions and is none, by name.
+    passed_over: Vec<String>,
 }
+
+/// What unpacking an archive of macOS's leaves beside the folders that were packed.
+const NO_STUDENT: &str = "__MACOSX";
+
+/// Strange names of one folder that are told.
+const TOLD: usize = 3;
 
 impl<'c> Batch<'c> {
     /// Looks at the submissions and makes the folder of results, or finds it.
@@ -79,20 +89,27 @@ impl<'c> Batch<'c> {
     pub fn open(course: &'c Course, submissions: &Path, out: &Path) -> Result<Self, BatchError> {
         let folder = out.join("students");
         fs::create_dir_all(&folder).map_err(failed("make the folder", &folder))?;
-        let mut students: Vec<Student> = fs::read_dir(submissions)
-            .map_err(failed("read", submissions))?
-            .flatten()
-            .filter_map(|entry| {
-                let kind = entry.file_type().ok()?;
-                let name = entry.file_name().into_string().ok()?;
-                let counts = (kind.is_dir() || kind.is_symlink()) && !name.starts_with('.');
-                counts.then(|| Student { name, folder: entry.path(), link: kind.is_symlink() })
-            })
-            .collect();
-        students.sort_by(|a, b| a.name.cmp(&b.name));
+        let (mut students, mut passed_over) = (Vec::<Student>::new(), Vec::new());
+        for entry in fs::read_dir(submissions).map_err(failed("read", submissions))?.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let name = printable(&entry.file_name());
+            match name.starts_with('.') {
+                true => {}
+                false if name == NO_STUDENT || !(kind.is_dir() || kind.is_symlink()) => passed_over.push(name),
+                false => students.push(Student { name, folder: entry.path(), link: kind.is_symlink() }),
+            }
+        }
+        students.sort_by(|a, b| (&a.name, &a.folder).cmp(&(&b.name, &b.folder)));
+        passed_over.sort();
+        // Bytes that are no text, told by their numbers, may be another folder's text.
+        for index in 1..students.len() {
+            while students[..index].iter().any(|other| other.name == students[index].name) {
+                students[index].name.push('_');
+            }
+        }
         let values = batch_seed(out)?;
         let plan = Plan { values: vec![values], schedules: Vec::new(), scenario: None, to_the_end: false };
-        Ok(Self { course, out: out.to_owned(), plan, students })
+        Ok(Self { course, out: out.to_owned(), plan, students, passed_over })
     }
 
     /// The jobs of a student, one for each exercise.
@@ -169,12 +186,13 @@ impl<'c> Batch<'c> {
         self.out.join("students").join(format!("{}.json", student.name))
     }
 
-    /// One row for each student: points of each exercise, the sum; an exercise without a grade is blank, which no
-    /// gradebook takes for a zero.
+    /// One row for each student: points of each exercise, the sum, and the exercises that were not handed in; an exercise
+    /// without a grade is blank, which no gradebook takes for a zero.
     fn table(&self, reports: &[(String, Report)]) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         let ids = self.course.exercises.iter().map(|exercise| exercise.id().to_string());
-        writer.write_record(["student".to_owned()].into_iter().chain(ids).chain(["total".to_owned()]))?;
+        let last = ["total", "not handed in"].map(str::to_owned);
+        writer.write_record(["student".to_owned()].into_iter().chain(ids).chain(last))?;
         for (student, report) in reports {
             let graded = |exercise: &ExerciseReport| exercise.status != Status::Error;
             let cells = report
@@ -182,7 +200,9 @@ impl<'c> Batch<'c> {
                 .iter()
                 .map(|exercise| if graded(exercise) { exercise.points.to_string() } else { String::new() });
             let total = if report.exercises.iter().all(graded) { report.points.to_string() } else { String::new() };
-            writer.write_record([harmless(student)].into_iter().chain(cells).chain([total]))?;
+            let missing = report.exercises.iter().filter(|exercise| exercise.not_handed_in);
+            let missing = missing.map(|exercise| exercise.id.to_string()).collect::<Vec<_>>().join(" ");
+            writer.write_record([harmless(student)].into_iter().chain(cells).chain([total, missing]))?;
         }
         let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -191,29 +211,91 @@ impl<'c> Batch<'c> {
     fn summary(&self, reports: &[(String, Report)]) -> String {
         let mut text = format!("{}\n{} students\n\n", self.course.title, reports.len());
         for (index, exercise) in self.course.exercises.iter().enumerate() {
-            let of = |status: Status| {
-                let is = |report: &&(String, Report)| report.1.exercises.get(index).is_some_and(|e| e.status == status);
-                reports.iter().filter(is).count()
+            let of = |is: &dyn Fn(&ExerciseReport) -> bool| {
+                reports.iter().filter(|(_, report)| report.exercises.get(index).is_some_and(is)).count()
             };
-            let failed = of(Status::Fail) + of(Status::Unexamined);
-            let (passed, errors) = (of(Status::Pass), of(Status::Error));
-            text.push_str(&format!("{:40} {passed:4} pass {failed:4} fail {errors:4} error\n", exercise.id()));
+            let failed = of(&|it| matches!(it.status, Status::Fail | Status::Unexamined) && !it.not_handed_in);
+            let missing = of(&|it| it.not_handed_in);
+            let (passed, errors) = (of(&|it| it.status == Status::Pass), of(&|it| it.status == Status::Error));
+            text.push_str(&format!(
+                "{:40} {passed:4} pass {failed:4} fail {missing:4} not handed in {errors:4} error\n",
+                exercise.id()
+            ));
         }
-        let errors: Vec<String> = reports
+        let mut section = |title: &str, lines: Vec<String>| {
+            if !lines.is_empty() {
+                text.push_str(&format!("\n{title}\n"));
+                text.extend(lines);
+            }
+        };
+        let errors = reports
             .iter()
             .flat_map(|(student, report)| report.exercises.iter().map(move |exercise| (student, exercise)))
             .filter(|(_, exercise)| exercise.status == Status::Error)
             .map(|(student, exercise)| {
-                format!("{student} {}: {}\n", exercise.id, exercise.problem.as_deref().unwrap_or("no reason is known"))
-            })
-            .collect();
-        if !errors.is_empty() {
-            text.push_str("\nNot graded (started again, the batch tries these once more):\n");
-            text.extend(errors);
-        }
+                let problem = exercise.problem.as_deref().unwrap_or("no reason is known");
+                format!("{} {}: {}\n", escape(student, false), exercise.id, escape(problem, false))
+            });
+        section("Not graded (started again, the batch tries these once more):", errors.collect());
+        let example = self.course.exercises.first().map_or_else(String::new, |it| format!("{}/src/main.rs", it.id()));
+        let strange = self.students.iter().filter_map(|student| {
+            let (strangers, known) = self.strangers(student);
+            let named: Vec<_> = strangers.iter().take(TOLD).map(|name| escape(name, false)).collect();
+            let more = strangers.len().saturating_sub(TOLD);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let what = match (named.is_empty(), known) {
+                (true, true) => return None,
+                (true, false) => "nothing".to_owned(),
+                (false, true) => format!("{}{more}", named.join(", ")),
+                (false, false) => format!("{}{more}, and no exercise", named.join(", ")),
+            };
+            Some(format!("{}: {what}\n", escape(&student.name, false)))
+        });
+        let title = format!("Folders that are no exercise of the course (one is {example}):");
+        section(&title, strange.collect());
+        let passed_over = self.passed_over.iter().map(|name| format!("{}\n", escape(name, false)));
+        section("Among the submissions, and no student's folder:", passed_over.collect());
         text.push_str(&format!("\nvalue seed {}\n", self.plan.values.first().copied().unwrap_or(ValueSeed(0))));
         text
     }
+
+    /// The folders of a student's that the course has no use for, and whether there is any that it has.
+    fn strangers(&self, student: &Student) -> (Vec<String>, bool) {
+        if student.link {
+            return (Vec::new(), true);
+        }
+        let ids: Vec<String> = self.course.exercises.iter().map(|exercise| exercise.id().to_string()).collect();
+        let is_chapter =
+            |name: &str| ids.iter().any(|id| id.split_once('/').is_some_and(|(chapter, _)| chapter == name));
+        let (mut strangers, mut known) = (Vec::new(), false);
+        for (name, folder) in folders(&student.folder) {
+            if !is_chapter(&name) {
+                strangers.push(name);
+                continue;
+            }
+            for (exercise, _) in folders(&folder) {
+                let id = format!("{name}/{exercise}");
+                if ids.contains(&id) { known = true } else { strangers.push(id) }
+            }
+        }
+        strangers.sort();
+        (strangers, known)
+    }
+}
+
+/// The folders in a folder, and links, by name; hidden ones are nobody's business.
+fn folders(folder: &Path) -> Vec<(String, PathBuf)> {
+    let all = fs::read_dir(folder).into_iter().flatten().flatten();
+    let folders = all.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink()));
+    let named = folders.map(|entry| (printable(&entry.file_name()), entry.path()));
+    named.filter(|(name, _)| !name.starts_with('.')).collect()
+}
+
+/// A file's name as text: bytes that are none are told by their numbers (`\xff`).
+fn printable(name: &OsStr) -> String {
+    let chunks = name.as_encoded_bytes().utf8_chunks();
+    let told = chunks.map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii()));
+    told.collect()
 }
 
 /// Whether nothing on the way to the exercise leads out of the student's folder.

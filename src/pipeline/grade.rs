@@ -164,7 +164,8 @@ fn attempt_all(job: &Job<'_>, tools: &Tools, worker: &mut Worker, seen: &mut See
                 finding.file = Some(format!("{folder}{}", forbidden.file));
                 finding.line = forbidden.line;
             }
-            return Ok(ExerciseReport::failed(exercise, &job.shown, finding));
+            let not_handed_in = matches!(fault, SourceFault::Missing(_));
+            return Ok(ExerciseReport { not_handed_in, ..ExerciseReport::failed(exercise, &job.shown, finding) });
         }
     };
     let program = match compile(job.exercise.name(), source, tools, worker) {

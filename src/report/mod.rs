@@ -92,6 +92,9 @@ pub struct ExerciseReport {
     /// The program is the starter as the course gave it.
     #[serde(default)]
     pub untouched: bool,
+    /// There is no program.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_handed_in: bool,
     /// The graded file, as a person finds it from where the command was started.
     #[serde(default)]
     pub source: Option<String>,
@@ -298,6 +301,7 @@ impl ExerciseReport {
             turns: Vec::new(),
             gaps: Vec::new(),
             untouched: false,
+            not_handed_in: false,
             source: None,
             lesson: None,
             by_hand: None,

@@ -56,7 +56,8 @@ fn a_compiler_that_breaks_down_costs_nobody_a_point() {
     let ran = toolchain.run(&course, &["batch", "submissions", "--out", "out"]);
     assert_eq!(ran.exit, 4, "{}{}", ran.out, ran.err);
     let table = fs::read_to_string(course.path("out/grades.csv")).expect("a table");
-    let expected = format!("student,01_one/{},total\nada,10,10\nbob,,\ncyd,10,10\ndan,0,0\n", course.name);
+    let expected =
+        format!("student,01_one/{},total,not handed in\nada,10,10,\nbob,,,\ncyd,10,10,\ndan,0,0,\n", course.name);
     assert_eq!(table, expected, "the others have their grades");
     let text = fs::read_to_string(course.path("out/students/bob.json")).expect("a student's file");
     let file: Value = serde_json::from_str(&text).expect("JSON");
