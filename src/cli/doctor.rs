@@ -55,7 +55,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     rows.push(Row { name: format!("cache in {}", cache.display()), state, need: Need::Must, remedy });
 
     let style = &settings.terminal.style;
-    let (mut text, mut missing) = (String::new(), 0);
+    let (mut text, mut missing, mut told) = (String::new(), 0, Vec::new());
     for Row { name, state, need, remedy } in rows {
         match (state, need) {
             (Ok(()), _) => text.push_str(&format!("{}  {name}\n", style.paint("ok     ", Tone::Good))),
@@ -67,8 +67,10 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
                 };
                 missing += usize::from(need == Need::Must);
                 text.push_str(&format!("{}  {name}: {why}\n", style.paint(word, Tone::Bad)));
-                if let Some(remedy) = remedy {
+                // What several lack has one remedy, told once.
+                if let Some(remedy) = remedy.filter(|remedy| !told.contains(remedy)) {
                     text.push_str(&format!("         what to do: {remedy}\n"));
+                    told.push(remedy);
                 }
             }
         }

@@ -62,7 +62,7 @@ impl Isolation {
         /// What the machine shares with a program where there are no namespaces.
         const SHARED: &[&str] = &[
             "names of shared memory, queues and semaphores are the machine's: the program meets what is there",
-            "process ids are the machine's, and differ from run to run",
+            "process ids are the machine's and differ from run to run, as addresses do where a container's filter has them drawn",
             "POSIX queues are refused where /dev/mqueue is not mounted",
             "memory and files of all processes together: counted by the recorder, not bounded by the kernel",
         ];

@@ -34,7 +34,9 @@ impl Platform {
     /// What this machine is, as far as its files say.
     pub fn here() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        Self::of(Path::new("/.dockerenv").exists(), &read("/proc/sys/kernel/osrelease"), &read("/etc/os-release"))
+        // podman(1) leaves the other one, and takes the same options.
+        let container = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+        Self::of(container, &read("/proc/sys/kernel/osrelease"), &read("/etc/os-release"))
     }
 
     fn of(docker: bool, kernel: &str, system: &str) -> Self {
@@ -60,16 +62,20 @@ impl Platform {
                  systemd-run --user --scope -p Delegate=yes ipc-grade …"
             }
             (Isolation::Namespaces, Self::Debian) => {
-                "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
+                "printf 'kernel.unprivileged_userns_clone=1\\nuser.max_user_namespaces=10000\\n' | \
+                 sudo tee /etc/sysctl.d/60-ipc-grade.conf; sudo sysctl --system"
             }
-            (Isolation::Namespaces, Self::Ubuntu) => "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+            (Isolation::Namespaces, Self::Ubuntu) => {
+                "echo kernel.apparmor_restrict_unprivileged_userns=0 | sudo tee /etc/sysctl.d/60-ipc-grade.conf; \
+                 sudo sysctl --system"
+            }
             (Isolation::Namespaces, Self::Docker) => {
                 "docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
                  --security-opt systempaths=unconfined …"
             }
             (Isolation::Namespaces, Self::Wsl2) => "wsl.exe --update (its kernel has namespaces from WSL2 on)",
             (Isolation::Landlock, Self::Docker) => {
-                "a newer Docker on a kernel from 5.13 on: its default profile allows it"
+                "boot the host with landlock in lsm= (a kernel from 5.13 on); Docker's default profile allows it from 23.0 on"
             }
             (Isolation::Landlock, Self::Wsl2) => "wsl.exe --update (a kernel with CONFIG_SECURITY_LANDLOCK)",
             (Isolation::Landlock, Self::Debian | Self::Ubuntu) => {

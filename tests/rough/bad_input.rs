@@ -189,6 +189,83 @@ fn a_machine_that_lacks_something() {
     }
 }
 
+/// What Docker's default filter refuses of what a grader may call, in a container without capabilities of its own
+/// (moby/profiles, seccomp/default.json): most of it with EPERM, clone3(2) with ENOSYS.
+const DOCKER: [Rule; 17] = [
+    Rule::Fail(libc::SYS_clone3, libc::ENOSYS),
+    Rule::Fail(libc::SYS_unshare, libc::EPERM),
+    Rule::Fail(libc::SYS_setns, libc::EPERM),
+    Rule::Fail(libc::SYS_mount, libc::EPERM),
+    Rule::Fail(libc::SYS_umount2, libc::EPERM),
+    Rule::Fail(libc::SYS_mount_setattr, libc::EPERM),
+    Rule::Fail(libc::SYS_move_mount, libc::EPERM),
+    Rule::Fail(libc::SYS_open_tree, libc::EPERM),
+    Rule::Fail(libc::SYS_fsopen, libc::EPERM),
+    Rule::Fail(libc::SYS_pivot_root, libc::EPERM),
+    Rule::Fail(libc::SYS_sethostname, libc::EPERM),
+    Rule::Fail(libc::SYS_kcmp, libc::EPERM),
+    Rule::Fail(libc::SYS_pidfd_getfd, libc::EPERM),
+    Rule::Fail(libc::SYS_process_madvise, libc::EPERM),
+    Rule::Fail(libc::SYS_userfaultfd, libc::EPERM),
+    Rule::Fail(libc::SYS_keyctl, libc::EPERM),
+    Rule::Fail(libc::SYS_bpf, libc::EPERM),
+];
+
+/// Its rules by argument: clone(2) with a new namespace, and personality(2) but for two old ones and a look.
+fn docker_by_argument() -> Vec<seccomp::Instruction> {
+    const NEW_NAMESPACES: u32 = 0x7e02_0000;
+    let load =
+        |at| seccomp::Instruction { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: at };
+    let jump =
+        |kind: u32, k, jt, jf| seccomp::Instruction { code: (libc::BPF_JMP | kind | libc::BPF_K) as u16, jt, jf, k };
+    let end = |k| seccomp::Instruction { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k };
+    vec![
+        load(0),
+        jump(libc::BPF_JEQ, libc::SYS_clone as u32, 0, 2),
+        load(16),
+        jump(libc::BPF_JSET, NEW_NAMESPACES, 6, 5),
+        jump(libc::BPF_JEQ, libc::SYS_personality as u32, 0, 4),
+        load(16),
+        jump(libc::BPF_JEQ, u32::MAX, 2, 0),
+        jump(libc::BPF_JSET, !(0x20_000 | 8), 2, 1),
+        end(libc::SECCOMP_RET_ALLOW),
+        end(libc::SECCOMP_RET_ALLOW),
+        end(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+    ]
+}
+
+/// Runs the grader as in a container of Docker's. Its other half, masked files of /proc, needs mounts that are none of ours.
+fn in_docker(course: &SmallCourse, args: &[&str]) -> Ran {
+    let mut command = course.command(args);
+    let start = move || {
+        seccomp::install(&docker_by_argument()).expect("a filter");
+        seccomp::install(&seccomp::build(&DOCKER)).expect("another");
+        Ran::of(&mut command)
+    };
+    std::thread::spawn(start).join().expect("it ran")
+}
+
+/// Landlock, ptrace and rlimits are all that is left there, and one's own work is graded with them.
+#[test]
+fn dockers_default_filter() {
+    let course = SmallCourse::new("");
+    if !super::require::grading() {
+        return;
+    }
+    course.write(&format!("{}/src/main.rs", course.exercise()), right());
+    let doctor = in_docker(&course, &["doctor"]);
+    assert_eq!(doctor.exit, 0, "{}{}", doctor.out, doctor.err);
+    for said in ["L1  namespaces: failed to make a user namespace", "L2  landlock: works: programs run at this level"] {
+        assert!(doctor.out.contains(said), "{said}\n{}", doctor.out);
+    }
+    assert_eq!(doctor.out.matches("what to do: allow user namespaces").count(), 1, "once for all:\n{}", doctor.out);
+    for level in ["L2", "L3"] {
+        let ran = in_docker(&course, &["check", "--format", "json", "--isolation", level]);
+        let report: serde_json::Value = serde_json::from_str(&ran.out).expect("a report");
+        assert_eq!((ran.exit, report["isolation_level"].as_str()), (0, Some(level)), "{}{}", ran.out, ran.err);
+    }
+}
+
 /// As a container of Docker's, whose filter refuses namespaces and mounts; the filter is ours, not Docker's own.
 #[test]
 fn a_machine_without_namespaces() {
