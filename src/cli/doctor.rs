@@ -27,7 +27,7 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let program = std::path::Path::new("/bin/true");
     let mut rows: Vec<Row> = Vec::new();
     let traced = record::record(&[program.into()], ScheduleSeed(0), None).map(drop).map_err(|error| error.to_string());
-    let remedy = "allow ptrace: sysctl kernel.yama.ptrace_scope=1 (in Docker: --cap-add=SYS_PTRACE)";
+    let remedy = "allow ptrace: sudo sysctl -w kernel.yama.ptrace_scope=1 (in Docker: --cap-add=SYS_PTRACE)";
     rows.push(Row {
         name: "ptrace of our own children".to_owned(),
         state: traced,

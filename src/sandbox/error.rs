@@ -194,7 +194,7 @@ pub(super) fn user_namespaces_remedy() -> String {
     ];
     for (path, off, set) in switches {
         if std::fs::read_to_string(Path::new(path)).is_ok_and(|value| value.trim() == off) {
-            return format!("allow user namespaces: sysctl -w {set}");
+            return format!("allow user namespaces: sudo sysctl -w {set}");
         }
     }
     "allow user namespaces (sysctl user.max_user_namespaces; in a container, docker run --security-opt \

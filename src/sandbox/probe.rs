@@ -66,10 +66,15 @@ struct Trial {
     run: fn() -> nix::Result<()>,
 }
 
+/// Without these no other is tried.
+const USER_NAMESPACES: &str = "user namespaces";
+/// Without these none after them is: they stand in the order in which they rest on one another.
+const MOUNT_NAMESPACES: &str = "mount namespaces";
+
 const TRIALS: [Trial; 11] = [
-    Trial { name: "user namespaces", need: Need::World, step: Step::UserNamespace, run: user },
+    Trial { name: USER_NAMESPACES, need: Need::World, step: Step::UserNamespace, run: user },
     Trial { name: "network namespaces", need: Need::World, step: Step::UserNamespace, run: network },
-    Trial { name: "mount namespaces", need: Need::World, step: Step::PrivateMounts, run: mounts },
+    Trial { name: MOUNT_NAMESPACES, need: Need::World, step: Step::PrivateMounts, run: mounts },
     Trial { name: "pid namespaces", need: Need::World, step: Step::Namespaces, run: pids },
     Trial { name: "ipc namespaces", need: Need::World, step: Step::Namespaces, run: ipc },
     Trial { name: "/proc", need: Need::World, step: Step::Proc, run: proc },
@@ -85,8 +90,17 @@ const TRIALS: [Trial; 11] = [
 /// # Errors
 /// EBUSY where this process has several threads; EAGAIN where no process can be made.
 pub fn probe() -> nix::Result<Vec<Facility>> {
-    let mut facilities = Vec::new();
+    let mut facilities: Vec<Facility> = Vec::new();
     for trial in TRIALS {
+        // What is tried inside of them fails with them, and is mended with them.
+        let lacks = |name: &str| facilities.iter().any(|other| other.name == name && !other.works());
+        let within =
+            [USER_NAMESPACES, MOUNT_NAMESPACES].into_iter().find(|name| trial.need != Need::Must && lacks(name));
+        if let Some(within) = within {
+            let state = State::Missing(format!("needs {within}"));
+            facilities.push(Facility { name: trial.name, state, need: trial.need, remedy: None });
+            continue;
+        }
         let outcome = in_a_process(trial.run)?;
         let remedy = outcome.err().and_then(|errno| remedy(&trial, errno));
         let state = outcome.map_or_else(|errno| State::Missing(errno.desc().to_owned()), |()| State::Works);

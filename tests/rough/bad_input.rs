@@ -255,7 +255,11 @@ fn dockers_default_filter() {
     course.write(&format!("{}/src/main.rs", course.exercise()), right());
     let doctor = in_docker(&course, &["doctor"]);
     assert_eq!(doctor.exit, 0, "{}{}", doctor.out, doctor.err);
-    for said in ["L1  namespaces: failed to make a user namespace", "L2  landlock: works: programs run at this level"] {
+    for said in [
+        "lacks    mount namespaces: needs user namespaces\nlacks    pid namespaces: needs",
+        "L1  namespaces: failed to make a user namespace",
+        "L2  landlock: works: programs run at this level",
+    ] {
         assert!(doctor.out.contains(said), "{said}\n{}", doctor.out);
     }
     assert_eq!(doctor.out.matches("what to do: allow user namespaces").count(), 1, "once for all:\n{}", doctor.out);
