@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,6 +21,7 @@ use super::socket_times::SocketTimeout;
 use super::stacks::Stacks;
 use super::substitute::Exchange;
 use super::timer_list::TimerList;
+use super::timers::TimerDescriptor;
 use super::tracee::{Resume, State, Tracee};
 use super::{Options, Recorded, RecorderError, Root, Script, stops};
 use crate::model::{Place, Played, Signal};
@@ -88,8 +88,8 @@ pub(super) struct Engine<'a> {
     /// How often it jumped.
     pub(super) jumps: u64,
     pub(super) timers: TimerList,
-    /// Our own descriptors of the timerfds that were armed.
-    pub(super) timer_descriptors: Vec<OwnedFd>,
+    /// The timerfds that were armed.
+    pub(super) timer_descriptors: Vec<TimerDescriptor>,
     /// Some process has armed a timer that is the kernel's.
     pub(super) kernel_timers: bool,
     /// SO_RCVTIMEO and SO_SNDTIMEO of sockets (socket(7)).

@@ -125,6 +125,7 @@ impl Engine<'_> {
             | Sys::TimerfdSettime
             | Sys::TimerfdGettime
             | Sys::Read
+            | Sys::Readv
                 if self.timer_call(tid, &call)? =>
             {
                 return Ok(());

@@ -12,6 +12,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::engine::{Engine, Fallible, failed};
+use super::foresee::spread;
+use super::kernel::ObjectId;
 use super::timeouts::{Unit, bytes_of, time_at};
 use super::timer_list::{Tells, Timer, TimerId};
 use super::{decode, proc};
@@ -38,7 +40,21 @@ fn setting_at(tid: Tid, addr: u64, unit: Unit) -> Option<Setting> {
     Some(Setting { interval: time_at(tid, addr, unit)?, value: time_at(tid, addr + 16, unit)? })
 }
 
+/// A timerfd that was armed.
+#[derive(Debug)]
+pub(super) struct TimerDescriptor {
+    /// Our own descriptor of it.
+    own: OwnedFd,
+    /// What the model has of it, if it does.
+    object: Option<ObjectId>,
+}
+
 impl Engine<'_> {
+    /// Whether timers of this clock expire by ours.
+    pub(super) fn is_our_clock(&self, clock: libc::clockid_t) -> bool {
+        self.options.boxed && CLOCKS.contains(&clock)
+    }
+
     /// A call about timers, at its entry. False where the kernel is to answer.
     pub(super) fn timer_call(&mut self, tid: Tid, call: &Invocation) -> Fallible<bool> {
         if !self.options.boxed {
@@ -74,7 +90,7 @@ impl Engine<'_> {
                 let id = self.descriptor(tid, a as Fd, true);
                 id.map(|id| self.show(tid, id, b, Unit::Nanos))
             }
-            Sys::Read => self.read_descriptor(tid, call),
+            Sys::Read | Sys::Readv => self.read_descriptor(tid, call),
             _ => None,
         };
         let Some(result) = result else { return Ok(false) };
@@ -86,12 +102,12 @@ impl Engine<'_> {
 
     /// A timer was made, or a descriptor read: what the recorder has to know of it.
     pub(super) fn note_timer(&mut self, tid: Tid, call: &Invocation, result: i64) {
-        if !self.options.boxed || result < 0 {
-            return;
-        }
+        // What a read had nowhere to put is gone all the same (fs/timerfd.c, timerfd_read_iter).
+        let heard = result == 8 || result == -i64::from(libc::EFAULT);
         match call.sys {
-            Sys::TimerCreate => self.note_created(tid, call),
-            Sys::Read if result == 8 && !self.timer_descriptors.is_empty() => {
+            _ if !self.options.boxed => {}
+            Sys::TimerCreate if result >= 0 => self.note_created(tid, call),
+            Sys::Read | Sys::Readv if heard && !self.timer_descriptors.is_empty() => {
                 let timer = self.descriptor(tid, call.args[0] as Fd, false);
                 if let Some(timer) = timer.and_then(|id| self.timers.get_mut(id)) {
                     timer.unheard = 0;
@@ -108,7 +124,7 @@ impl Engine<'_> {
         let (Some(process), Some(number)) = (self.tracee(tid).map(|t| t.tgid), memory::read_u32(tid, place)) else {
             return;
         };
-        if !CLOCKS.contains(&clock) {
+        if !self.is_our_clock(clock) {
             return;
         }
         // struct sigevent of 64-bit Linux (asm-generic/siginfo.h): value at 0, signal at 8, way at 12, thread at 16.
@@ -182,7 +198,11 @@ impl Engine<'_> {
         self.timers.arm(id, (!setting.value.is_zero()).then_some(at), setting.interval);
         if let TimerId::Descriptor(index) = id {
             // What it had counted is gone.
-            let _ = timer_descriptor::disarm(&self.timer_descriptors[index]);
+            let descriptor = &self.timer_descriptors[index];
+            let _ = timer_descriptor::disarm(&descriptor.own);
+            if let Some(object) = descriptor.object {
+                self.kernel.armed(object);
+            }
         }
         Some(shown)
     }
@@ -199,7 +219,11 @@ impl Engine<'_> {
         if !decode::files::link(format!("/proc/{tid}/fd/{fd}")).contains("[timerfd]") {
             return None;
         }
-        let known = self.timer_descriptors.iter().position(|own| timer_descriptor::is_same(own, tid, fd) == Ok(true));
+        let object = self.kernel.timer_of(tid, fd);
+        let known = self.timer_descriptors.iter().position(|it| match object {
+            Some(_) => it.object == object,
+            None => timer_descriptor::is_same(&it.own, tid, fd) == Ok(true),
+        });
         if let Some(index) = known {
             return Some(TimerId::Descriptor(index)).filter(|id| self.timers.get(*id).is_some());
         }
@@ -210,7 +234,7 @@ impl Engine<'_> {
         let info = proc::text(tid, &format!("fdinfo/{fd}"));
         let clock = info.lines().find_map(|line| line.strip_prefix("clockid:")?.trim().parse().ok())?;
         let own: OwnedFd = timer_descriptor::duplicate(process, fd).ok()?;
-        self.timer_descriptors.push(own);
+        self.timer_descriptors.push(TimerDescriptor { own, object });
         let id = TimerId::Descriptor(self.timer_descriptors.len() - 1);
         self.timers.add(id, Timer::new(Tells::Reader, clock));
         Some(id)
@@ -219,18 +243,40 @@ impl Engine<'_> {
     /// A timerfd that expired several times is about to be read: the kernel's own has counted one of them.
     fn read_descriptor(&mut self, tid: Tid, call: &Invocation) -> Option<i64> {
         let [fd, addr, len, ..] = call.args;
-        if self.timer_descriptors.is_empty() {
+        if self.timer_descriptors.is_empty() || self.kernel.timer_of(tid, fd as Fd).is_some() {
             return None;
         }
         let id = self.descriptor(tid, fd as Fd, false)?;
-        let TimerId::Descriptor(index) = id else { return None };
-        let timer = self.timers.get_mut(id)?;
-        if timer.unheard < 2 || len < 8 {
+        let parts = if call.sys == Sys::Readv { decode::vectors(tid, addr, len) } else { vec![(addr, len)] };
+        let len = parts.iter().fold(0u64, |sum, (_, len)| sum.saturating_add(*len));
+        if len < 8 || self.timers.get(id)?.unheard < 2 {
             return None;
         }
-        let count = std::mem::take(&mut timer.unheard);
-        let _ = timer_descriptor::disarm(&self.timer_descriptors[index]);
-        Some(if memory::write(tid, addr, &count.to_ne_bytes()).is_ok() { 8 } else { -i64::from(libc::EFAULT) })
+        let count = self.hear(id);
+        Some(if spread(tid, &parts, &count.to_ne_bytes()) { 8 } else { -i64::from(libc::EFAULT) })
+    }
+
+    /// A timerfd's count is read by us instead of the kernel, which has counted one at most.
+    fn hear(&mut self, id: TimerId) -> u64 {
+        if let TimerId::Descriptor(index) = id {
+            let _ = timer_descriptor::disarm(&self.timer_descriptors[index].own);
+        }
+        self.timers.get_mut(id).map_or(0, |timer| std::mem::take(&mut timer.unheard))
+    }
+
+    /// A read of a modelled timerfd takes what it counted. Where that is more than the kernel's own has, it is taken away
+    /// from that too: whether it was.
+    pub(super) fn hear_modelled(&mut self, tid: Tid, fd: Fd) -> bool {
+        let object = self.kernel.timer_of(tid, fd);
+        let index = self.timer_descriptors.iter().position(|it| it.object.is_some() && it.object == object);
+        let Some(id) = index.map(TimerId::Descriptor) else { return false };
+        let Some(timer) = self.timers.get_mut(id) else { return false };
+        if timer.unheard < 2 {
+            timer.unheard = 0;
+            return false;
+        }
+        self.hear(id);
+        true
     }
 
     /// Whether a timer that goes off now changes anything for anybody: its signal is neither ignored nor pending already,
@@ -259,6 +305,11 @@ impl Engine<'_> {
             let counted = matches!(timer.tells, Tells::Reader) || !heard;
             timer.unheard = if counted { timer.unheard + times } else { times - 1 };
         }
+        if let TimerId::Descriptor(index) = id
+            && let Some(object) = self.timer_descriptors[index].object
+        {
+            self.kernel.expired(object, times);
+        }
         if !heard {
             return Ok(());
         }
@@ -275,7 +326,7 @@ impl Engine<'_> {
                 self.interrupt_held()?;
             }
             (TimerId::Descriptor(index), _) => {
-                let _ = timer_descriptor::expire(&self.timer_descriptors[index]);
+                let _ = timer_descriptor::expire(&self.timer_descriptors[index].own);
                 self.settle()?;
             }
             _ => {}

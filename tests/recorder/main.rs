@@ -22,6 +22,7 @@ mod story;
 mod streams;
 mod sysv;
 mod time;
+mod timerfds;
 #[path = "../support/traced.rs"]
 mod traced;
 

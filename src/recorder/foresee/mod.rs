@@ -24,6 +24,7 @@ use std::num::NonZeroU64;
 
 pub(super) use audit::{Audit, Then};
 pub(super) use pieces::Split;
+pub(super) use transfers::spread;
 
 use super::decode;
 use super::engine::{Engine, Fallible};

@@ -59,13 +59,18 @@ impl Engine<'_> {
                 self.note_opened(tid, number, call, file, *cloexec);
             }
             Call::MqOpen { file: Some(file), .. } => self.note_queue_opened(tid, number, b as i32, file, true),
-            Call::NewDescriptor { cloexec, .. } if matches!(call.sys, Sys::Eventfd2 | Sys::EpollCreate1) => {
-                let flags = if call.sys == Sys::Eventfd2 { b as i32 } else { 0 };
+            Call::NewDescriptor { cloexec, .. }
+                if matches!(call.sys, Sys::Eventfd2 | Sys::EpollCreate1)
+                    || call.sys == Sys::TimerfdCreate && self.is_our_clock(fd) =>
+            {
+                let flags = if call.sys == Sys::EpollCreate1 { 0 } else { b as i32 };
                 let object = match call.sys {
                     Sys::Eventfd2 => self.kernel.new_counter(call.args[0] as u32, flags & libc::EFD_SEMAPHORE != 0),
+                    Sys::TimerfdCreate => self.kernel.new_timer(),
                     _ => self.kernel.new_epoll(),
                 };
-                let nonblocking = flags & libc::EFD_NONBLOCK != 0;
+                // EFD_NONBLOCK and TFD_NONBLOCK are the same.
+                let nonblocking = flags & libc::O_NONBLOCK != 0;
                 self.kernel.close(tid, number);
                 self.kernel.open(tid, number, object, (true, true), nonblocking, *cloexec);
             }

@@ -3,11 +3,11 @@
 use nix::errno::Errno;
 
 use super::super::decode;
-use super::super::engine::{Engine, Fallible};
+use super::super::engine::{Engine, Fallible, failed};
 use super::super::kernel::{Answer, PAGE};
 use super::{Ask, Split, Way, sockets};
 use crate::sys::arch::{Invocation, Sys};
-use crate::sys::memory;
+use crate::sys::{memory, ptrace};
 use crate::trace::Bytes;
 use crate::trace::raw::{Call, Fd, Tid};
 
@@ -43,7 +43,12 @@ impl Engine<'_> {
             }
             _ if split || matches!(answer, Answer::Part(..)) => Ok(self.foresee_piece(tid, call, answer, parts)),
             Answer::Fails(errno) => Ok(self.foresee_failure(tid, call, writes, errno)),
-            Answer::Reads(got) => Ok(self.foresee_read(tid, call, parts, (got, len))),
+            Answer::Reads(got) => {
+                if self.hear_modelled(tid, fd) {
+                    return self.give_expirations(tid, call, parts, len);
+                }
+                Ok(self.foresee_read(tid, call, parts, (got, len)))
+            }
             Answer::Writes(count) => {
                 let Some(bytes) = gathered(tid, parts, len) else { return Ok(self.leave_to_the_kernel(tid, &[fd])) };
                 let taken = self.kernel.put_in(tid, fd, &bytes);
@@ -96,6 +101,20 @@ impl Engine<'_> {
         let way = self.tell_foreseen(tid, decoded, got as i64);
         if audited { self.audit_later(tid, call, got as i64, spread) } else { way }
     }
+
+    /// A read of a timerfd that has expired more often than the kernel's own knows of: it is not made.
+    fn give_expirations(&mut self, tid: Tid, call: &Invocation, parts: &[(u64, u64)], len: usize) -> Fallible<Way> {
+        let fd = call.args[0] as Fd;
+        let bytes = self.kernel.peek(tid, fd, len);
+        self.kernel.take(tid, fd, bytes.len());
+        let fits = spread(tid, parts, &bytes);
+        let result = if fits { bytes.len() as i64 } else { -i64::from(libc::EFAULT) };
+        let registers = ptrace::registers(tid).map_err(|errno| failed("read the registers of", tid, errno))?;
+        self.skip(tid, registers, result)?;
+        let bytes = Bytes(if fits { bytes } else { Vec::new() });
+        let decoded = Call::Read { fd, want: len as u64, bytes, descriptors: Vec::new() };
+        Ok(self.tell_foreseen(tid, decoded, result))
+    }
 }
 
 /// Whether all of a buffer lies in the page that the stack pointer is in, which the thread writes to all the time.
@@ -103,6 +122,16 @@ fn is_at_top(stack: u64, addr: u64, len: usize) -> bool {
     let page = |addr: u64| addr / PAGE as u64;
     let last = addr.saturating_add((len as u64).saturating_sub(1));
     page(addr) == page(stack) && page(last) == page(stack)
+}
+
+/// Writes bytes into the parts of a buffer, as far as they go; whether that could be done.
+pub(in crate::recorder) fn spread(tid: Tid, parts: &[(u64, u64)], bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    parts.iter().all(|(addr, len)| {
+        let (part, others) = rest.split_at((*len).min(rest.len() as u64) as usize);
+        rest = others;
+        memory::fill(tid, *addr, part)
+    })
 }
 
 /// All bytes of a write; none where they are not all there.

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use super::{Answer, Description, Kernel, Object, Pollers, Queue, number, stream};
+use super::{Answer, Description, Kernel, Object, ObjectId, Pollers, Queue, number, stream};
 use crate::trace::raw::{Fd, Tid};
 
 /// There are bytes to read.
@@ -28,6 +28,7 @@ impl Kernel {
             Object::Queue(_) => Answer::Unknown,
             Object::Counter(counter) => counter.read(&description, room),
             Object::Stream(stream) => stream.read(&description, room),
+            Object::Timer(timer) => timer.read(&description, room),
             Object::Epoll(_) => Answer::Unknown,
         }
     }
@@ -42,13 +43,19 @@ impl Kernel {
             Object::Pipe(pipe) => pipe.write(&description, len),
             Object::Counter(counter) => counter.write(&description, len, value),
             Object::Stream(stream) => stream.write(&description, len),
-            Object::Queue(_) | Object::Epoll(_) => Answer::Unknown,
+            Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) => Answer::Unknown,
         }
     }
 
     /// Whether a descriptor leads to a counter: what is written to it is a number.
     pub(in crate::recorder) fn counts(&self, tid: Tid, fd: Fd) -> bool {
         matches!(self.behind(tid, fd), Some((_, Object::Counter(_))))
+    }
+
+    /// The timer that a descriptor leads to.
+    pub(in crate::recorder) fn timer_of(&self, tid: Tid, fd: Fd) -> Option<ObjectId> {
+        let (description, object) = self.behind(tid, fd)?;
+        matches!(object, Object::Timer(_)).then_some(description.object)
     }
 
     /// Which of these events poll(2) would say of a descriptor; none where only the kernel knows.
@@ -62,6 +69,7 @@ impl Kernel {
             Object::Counter(counter) => Some(counter.ready() & events),
             Object::Stream(stream) => stream.ready(description, events),
             Object::Queue(queue) => Some(queue.ready() & events),
+            Object::Timer(timer) => Some(timer.ready() & events),
             Object::Epoll(_) => None,
         }
     }
@@ -103,6 +111,7 @@ impl Kernel {
             Some((_, Object::Pipe(pipe))) => pipe.peek(room),
             Some((_, Object::Counter(counter))) => counter.peek(),
             Some((description, Object::Stream(stream))) => stream.peek(description.side, room),
+            Some((_, Object::Timer(timer))) => timer.peek(),
             Some((_, Object::Queue(_) | Object::Epoll(_))) | None => Vec::new(),
         }
     }
@@ -130,6 +139,7 @@ impl Kernel {
                     Some(Some(false)) | None => {}
                 }
             }
+            Some(Object::Timer(timer)) => timer.take(),
             Some(Object::Queue(_) | Object::Epoll(_)) | None => {}
         }
     }
@@ -158,7 +168,7 @@ impl Kernel {
                 }
                 bytes.len()
             }
-            Some(Object::Queue(_) | Object::Epoll(_)) | None => 0,
+            Some(Object::Queue(_) | Object::Epoll(_) | Object::Timer(_)) | None => 0,
         }
     }
 
@@ -168,7 +178,7 @@ impl Kernel {
             Some((_, Object::Pipe(pipe))) => pipe.room_for(len) == count,
             Some((_, Object::Counter(_))) => true,
             Some((_, Object::Stream(stream))) => len == count && stream.is_one_piece(len),
-            Some((_, Object::Queue(_) | Object::Epoll(_))) | None => false,
+            Some((_, Object::Queue(_) | Object::Epoll(_) | Object::Timer(_))) | None => false,
         }
     }
 

@@ -19,6 +19,7 @@ mod pipe;
 mod queue;
 mod semaphores;
 mod stream;
+mod timer;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,6 +34,7 @@ pub(super) use pipe::{PAGE, Pipe};
 pub(super) use queue::Queue;
 pub(super) use semaphores::{Operation, Outcome, Semaphores, Waiting as WaitingForSet};
 use stream::Stream;
+use timer::Timer;
 
 use crate::trace::descriptors::{FileId, Files, Slot, TableId};
 use crate::trace::raw::{Fd, Tid};
@@ -54,6 +56,8 @@ pub(super) enum Object {
     Epoll(Epoll),
     /// A socket pair.
     Stream(Stream),
+    /// A timerfd.
+    Timer(Timer),
 }
 
 /// An open file description of a modelled object (open(2)).
@@ -268,7 +272,7 @@ impl Kernel {
                     self.wake(object, Pollers::Readers, 0);
                 }
             }
-            Some(Object::Counter(_) | Object::Epoll(_) | Object::Stream(_) | Object::Queue(_)) => {}
+            Some(Object::Counter(_) | Object::Epoll(_) | Object::Stream(_) | Object::Queue(_) | Object::Timer(_)) => {}
             None => return,
         }
         let file = self.files.open(description);
@@ -374,7 +378,7 @@ impl Kernel {
                 }
             }
             // Nothing leads to it any more.
-            Some(Object::Counter(_) | Object::Epoll(_)) => self.abandon(object),
+            Some(Object::Counter(_) | Object::Epoll(_) | Object::Timer(_)) => self.abandon(object),
             // What is in it stays, for whoever opens it by its name (mq_overview(7)).
             Some(Object::Queue(_)) | None => {}
         }
