@@ -33,6 +33,8 @@ impl Engine<'_> {
             return false;
         }
         match call.sys {
+            // One that would wait is held.
+            Sys::Read | Sys::Readv if self.kernel.is_of_signals(tracee.tid, fd as i32) => true,
             Sys::Openat => opens_at_once(tracee.tid, fd as i32, b, c as i32),
             Sys::Read | Sys::Readv | Sys::Preadv | Sys::Writev | Sys::Pwritev => {
                 open_on(tracee.tid, fd).is_some_and(|seen| is_plain(&seen))

@@ -30,11 +30,18 @@ pub(crate) fn same_without() {
     CASES.iter().for_each(|(name, cases)| same(folder.path(), name, cases));
 }
 
-/// Semaphores and queues back and forth, fifty times: what the model knows needs no look whether somebody sleeps, and what
+/// Back and forth, fifty times or more: what the model knows needs no look whether somebody sleeps, and what
 /// is left to the kernel needs one at each call that may.
 pub(crate) fn no_looks() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (name, case) in [("sysv", "ping_pong"), ("sysv", "echo"), ("queues", "echo")] {
+    let cases = [
+        ("sysv", "ping_pong"),
+        ("sysv", "echo"),
+        ("queues", "echo"),
+        ("signalfds", "echo"),
+        ("timerfds", "again_and_again"),
+    ];
+    for (name, case) in cases {
         let program = compiled(folder.path(), name);
         let looks = |case: &str| {
             let described = Attempt::plain(program.clone(), name, vec![case.as_bytes().to_vec()]);

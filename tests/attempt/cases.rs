@@ -25,7 +25,7 @@ pub(crate) const ALL: &[Case] = &[
     ("a peer sends a signal when the program is ready", signal),
     ("a peer exits with a status, another dies", peer_ends),
     ("the same attempt with audits and without", crate::audits::same_without),
-    ("semaphores and queues need no looks", crate::audits::no_looks),
+    ("what is modelled needs no looks", crate::audits::no_looks),
     ("a call that is foreseen stops once", crate::audits::one_stop),
     ("a deadlock is told", deadlock),
     ("a fork bomb is a limit", fork_bomb),

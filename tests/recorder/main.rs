@@ -16,6 +16,7 @@ mod pipes;
 mod polls;
 mod processes;
 mod queues;
+mod signalfds;
 mod signals;
 #[path = "../support/story.rs"]
 mod story;

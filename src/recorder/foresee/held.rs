@@ -40,6 +40,7 @@ impl Engine<'_> {
 
     /// Looks which held calls need not wait any more.
     pub(crate) fn refresh_held(&mut self) {
+        self.look_at_waiters();
         if !std::mem::take(&mut self.kernel.changed) {
             return;
         }
@@ -48,6 +49,7 @@ impl Engine<'_> {
             let waits = match &tracee.ask {
                 Some(Ask::Read(fd, len)) => kernel.read(tracee.tid, *fd, *len) == Answer::Waits,
                 Some(Ask::Write(fd, len, value)) => kernel.write(tracee.tid, *fd, *len, *value) == Answer::Waits,
+                Some(Ask::Signals(fd)) => kernel.has_signal(tracee.tid, *fd) == Some(false),
                 Some(Ask::Wait(which)) => kernel.children.sleeps(tracee.tgid, *which),
                 Some(Ask::Poll(about)) => !kernel.any_ready(tracee.tid, about),
                 // Until they are let go on (`granted`), or what they wait for leaves the model.
@@ -90,13 +92,16 @@ impl Engine<'_> {
 
     /// Lets a held call into the kernel, at once: nobody chooses, for it has been told that it waits there.
     pub(super) fn enter(&mut self, order: u32, proves: impl Fn(Option<&Ask>) -> bool) -> Fallible<()> {
+        let kernel = &self.kernel;
         let Some(tracee) = self.tracees.get_mut(&order).filter(|tracee| tracee.state == State::Held) else {
             return Ok(());
         };
+        // Some signals come unseen (mq_notify(3), timers of CPU time).
+        let of_signals = tracee.ask.as_ref().is_some_and(|ask| ask.is_about_signals(kernel, tracee.tid));
         tracee.state = State::Ready;
         tracee.resume = Resume::Exit;
         tracee.enters = true;
-        tracee.proves = proves(tracee.ask.as_ref());
+        tracee.proves = !of_signals && proves(tracee.ask.as_ref());
         if let Some(Ask::Epoll(fd)) = tracee.ask {
             // It looks, finds nothing, and forgets what was not ready after all.
             self.kernel.collect(tracee.tid, fd, 1);

@@ -16,6 +16,7 @@ mod outlived;
 mod pieces;
 mod polls;
 mod queues;
+mod signals;
 mod sockets;
 mod sysv;
 mod transfers;
@@ -58,6 +59,8 @@ pub(super) enum Ask {
     Read(Fd, usize),
     /// Room for so many bytes, which begin with this number where it matters.
     Write(Fd, usize, u64),
+    /// A signal that this descriptor takes.
+    Signals(Fd),
     /// This child, or any.
     Wait(Option<InnerPid>),
     /// One of these events of one of these descriptors (poll(2)).
@@ -87,6 +90,7 @@ impl Engine<'_> {
             return Ok(self.leave_to_the_kernel(tid, &[fd]));
         }
         match call.sys {
+            Sys::Read | Sys::Readv if self.kernel.is_of_signals(tid, fd) => Ok(self.foresee_signals(tid, call)),
             Sys::Read | Sys::Write if self.kernel.object_of(tid, fd).is_some() => {
                 self.foresee_transfer(tid, call, &[(b, c)])
             }

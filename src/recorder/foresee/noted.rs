@@ -74,6 +74,16 @@ impl Engine<'_> {
                 self.kernel.close(tid, number);
                 self.kernel.open(tid, number, object, (true, true), nonblocking, *cloexec);
             }
+            Call::NewDescriptor { .. } if call.sys == Sys::Signalfd4 && fd >= 0 => {
+                self.kernel.takes(tid, fd, memory::read_u64(tid, b).unwrap_or(0));
+            }
+            // In the box alone: elsewhere strangers send signals that nobody is told of.
+            Call::NewDescriptor { cloexec, .. } if call.sys == Sys::Signalfd4 && self.options.boxed => {
+                let object = self.kernel.new_signals(memory::read_u64(tid, b).unwrap_or(0));
+                let nonblocking = call.args[3] as i32 & libc::SFD_NONBLOCK != 0;
+                self.kernel.close(tid, number);
+                self.kernel.open(tid, number, object, (true, true), nonblocking, *cloexec);
+            }
             Call::NewDescriptor { .. } | Call::MqOpen { .. } => self.kernel.close(tid, number),
             Call::SocketPair { ends: Some(ends), cloexec, .. } => {
                 let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;

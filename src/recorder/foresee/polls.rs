@@ -36,6 +36,9 @@ impl Engine<'_> {
         let Some(end) = end_of(tid, call).filter(|_| !changes_mask(tid, call)) else { return Way::Enter };
         let sets = matches!(call.sys, Sys::Select | Sys::Pselect6);
         let Some(asked) = (if sets { selected(tid, call) } else { polled(tid, a, b) }) else { return Way::Enter };
+        if asked.iter().any(|(fd, ..)| self.kernel.is_of_signals(tid, *fd)) {
+            self.look_at_signals(tid);
+        }
         let about: Vec<(Fd, i16)> = asked.iter().map(|(fd, mask, _)| (*fd, *mask)).filter(|(fd, _)| *fd >= 0).collect();
         if about.is_empty() || about.iter().any(|(fd, events)| self.kernel.ready(tid, *fd, *events).is_none()) {
             // To poll an epoll instance looks through its list.

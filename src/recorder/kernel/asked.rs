@@ -29,7 +29,7 @@ impl Kernel {
             Object::Counter(counter) => counter.read(&description, room),
             Object::Stream(stream) => stream.read(&description, room),
             Object::Timer(timer) => timer.read(&description, room),
-            Object::Epoll(_) => Answer::Unknown,
+            Object::Epoll(_) | Object::Signals(_) => Answer::Unknown,
         }
     }
 
@@ -43,13 +43,18 @@ impl Kernel {
             Object::Pipe(pipe) => pipe.write(&description, len),
             Object::Counter(counter) => counter.write(&description, len, value),
             Object::Stream(stream) => stream.write(&description, len),
-            Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) => Answer::Unknown,
+            Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_) => Answer::Unknown,
         }
     }
 
     /// Whether a descriptor leads to a counter: what is written to it is a number.
     pub(in crate::recorder) fn counts(&self, tid: Tid, fd: Fd) -> bool {
         matches!(self.behind(tid, fd), Some((_, Object::Counter(_))))
+    }
+
+    /// O_NONBLOCK of what a descriptor leads to.
+    pub(in crate::recorder) fn is_nonblocking(&self, tid: Tid, fd: Fd) -> bool {
+        self.description(tid, fd).is_some_and(|(_, description)| description.nonblocking)
     }
 
     /// The timer that a descriptor leads to.
@@ -60,7 +65,10 @@ impl Kernel {
 
     /// Which of these events poll(2) would say of a descriptor; none where only the kernel knows.
     pub(in crate::recorder) fn ready(&self, tid: Tid, fd: Fd, events: i16) -> Option<i16> {
-        self.ready_now(&self.description(tid, fd)?.1, events)
+        match self.has_signal(tid, fd) {
+            Some(has) => Some(if has { libc::POLLIN & events } else { 0 }),
+            None => self.ready_now(&self.description(tid, fd)?.1, events),
+        }
     }
 
     pub(super) fn ready_now(&self, description: &Description, events: i16) -> Option<i16> {
@@ -70,7 +78,7 @@ impl Kernel {
             Object::Stream(stream) => stream.ready(description, events),
             Object::Queue(queue) => Some(queue.ready() & events),
             Object::Timer(timer) => Some(timer.ready() & events),
-            Object::Epoll(_) => None,
+            Object::Epoll(_) | Object::Signals(_) => None,
         }
     }
 
@@ -112,7 +120,7 @@ impl Kernel {
             Some((_, Object::Counter(counter))) => counter.peek(),
             Some((description, Object::Stream(stream))) => stream.peek(description.side, room),
             Some((_, Object::Timer(timer))) => timer.peek(),
-            Some((_, Object::Queue(_) | Object::Epoll(_))) | None => Vec::new(),
+            Some((_, Object::Queue(_) | Object::Epoll(_) | Object::Signals(_))) | None => Vec::new(),
         }
     }
 
@@ -140,7 +148,7 @@ impl Kernel {
                 }
             }
             Some(Object::Timer(timer)) => timer.take(),
-            Some(Object::Queue(_) | Object::Epoll(_)) | None => {}
+            Some(Object::Queue(_) | Object::Epoll(_) | Object::Signals(_)) | None => {}
         }
     }
 
@@ -168,7 +176,7 @@ impl Kernel {
                 }
                 bytes.len()
             }
-            Some(Object::Queue(_) | Object::Epoll(_) | Object::Timer(_)) | None => 0,
+            Some(Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_)) | None => 0,
         }
     }
 
@@ -178,7 +186,7 @@ impl Kernel {
             Some((_, Object::Pipe(pipe))) => pipe.room_for(len) == count,
             Some((_, Object::Counter(_))) => true,
             Some((_, Object::Stream(stream))) => len == count && stream.is_one_piece(len),
-            Some((_, Object::Queue(_) | Object::Epoll(_) | Object::Timer(_))) | None => false,
+            Some((_, Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_))) | None => false,
         }
     }
 

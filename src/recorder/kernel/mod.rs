@@ -18,6 +18,7 @@ mod messages;
 mod pipe;
 mod queue;
 mod semaphores;
+mod signals;
 mod stream;
 mod timer;
 
@@ -33,6 +34,7 @@ pub(super) use messages::{Message, Messages, Receives, Sends, Waiting as Waiting
 pub(super) use pipe::{PAGE, Pipe};
 pub(super) use queue::Queue;
 pub(super) use semaphores::{Operation, Outcome, Semaphores, Waiting as WaitingForSet};
+use signals::Signals;
 use stream::Stream;
 use timer::Timer;
 
@@ -58,6 +60,8 @@ pub(super) enum Object {
     Stream(Stream),
     /// A timerfd.
     Timer(Timer),
+    /// A signalfd.
+    Signals(Signals),
 }
 
 /// An open file description of a modelled object (open(2)).
@@ -102,6 +106,8 @@ pub(super) struct Kernel {
     by_identity: HashMap<(u64, u64), ObjectId>,
     /// The epoll instances among them.
     epolls: Vec<ObjectId>,
+    /// Signals that were pending for a thread when it was looked at.
+    pending: HashMap<Tid, u64>,
     pub(super) children: Children,
     /// System V semaphores, to which no descriptors lead.
     pub(super) semaphores: Semaphores,
@@ -177,6 +183,7 @@ impl Kernel {
     pub(super) fn gone(&mut self, tid: Tid) {
         self.changed = true;
         self.semaphores.gone(tid);
+        self.pending.remove(&tid);
         let Some(table) = self.tables.remove(&tid) else { return };
         for slot in self.files.leave(table) {
             self.release(slot);
@@ -272,7 +279,7 @@ impl Kernel {
                     self.wake(object, Pollers::Readers, 0);
                 }
             }
-            Some(Object::Counter(_) | Object::Epoll(_) | Object::Stream(_) | Object::Queue(_) | Object::Timer(_)) => {}
+            Some(_) => {}
             None => return,
         }
         let file = self.files.open(description);
@@ -378,7 +385,7 @@ impl Kernel {
                 }
             }
             // Nothing leads to it any more.
-            Some(Object::Counter(_) | Object::Epoll(_) | Object::Timer(_)) => self.abandon(object),
+            Some(Object::Counter(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_)) => self.abandon(object),
             // What is in it stays, for whoever opens it by its name (mq_overview(7)).
             Some(Object::Queue(_)) | None => {}
         }

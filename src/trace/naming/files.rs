@@ -239,6 +239,12 @@ impl Namer {
     /// eventfd, signalfd, memfd_create, socket and their like.
     pub(super) fn new_descriptor(&mut self, thread: ThreadId, call: &Call, fd: Fd) {
         let Call::NewDescriptor { name, file, cloexec, signals } = call else { return };
+        let known = self.slot(thread, fd).map(|slot| self.files.file(slot.file).about);
+        if let Some(known) = known.filter(|known| self.objects[*known].takes.is_some()) {
+            // A number that is open is no new descriptor's: this one takes other signals now (signalfd(2)).
+            self.objects[known].takes = Some(signals.clone());
+            return;
+        }
         let creator = Some(self.life_of(thread));
         let (kind, word) = match name.as_str() {
             "eventfd" | "eventfd2" => (ObjectKind::Eventfd, "eventfd"),

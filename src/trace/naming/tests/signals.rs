@@ -89,6 +89,20 @@ fn a_masked_signal_is_taken_by_sigwait_or_signalfd() {
 }
 
 #[test]
+fn a_signalfd_that_takes_other_signals_is_the_same_one() {
+    let takes =
+        |signals: Vec<Signal>| Call::NewDescriptor { name: "signalfd4".into(), file: None, cloexec: true, signals };
+    check(
+        [mask(MAIN, &[Signal::TERM, usr1()]), ok(MAIN, takes(vec![usr1()]), 3), ok(MAIN, takes(vec![Signal::TERM]), 3)],
+        r#"
+        0 main ready USR1
+        1 main ready TERM
+        2 main create main.signalfd1
+        "#,
+    );
+}
+
+#[test]
 fn every_thread_has_to_mask_it() {
     check(
         [thread(MAIN, 11), mask(MAIN, &[usr1()]), mask(11, &[usr1()]), thread(11, 12), mask(12, &[])],
