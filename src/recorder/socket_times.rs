@@ -68,7 +68,7 @@ impl Engine<'_> {
         }
         let sending = match call.sys {
             Sys::Read | Sys::Readv | Sys::Recvfrom | Sys::Recvmsg | Sys::Accept => false,
-            Sys::Write | Sys::Writev | Sys::Sendto | Sys::Sendmsg => true,
+            Sys::Write | Sys::Writev | Sys::Sendto | Sys::Sendmsg | Sys::Connect => true,
             _ => return None,
         };
         let which = self.socket_timeout(tid, call.args[0], sending)?;

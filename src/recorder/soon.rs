@@ -35,6 +35,7 @@ impl Engine<'_> {
         match call.sys {
             // One that would wait is held.
             Sys::Read | Sys::Readv if self.kernel.is_of_signals(tracee.tid, fd as i32) => true,
+            Sys::Accept | Sys::Connect => self.is_let_in(tracee),
             Sys::Openat => opens_at_once(tracee.tid, fd as i32, b, c as i32),
             Sys::Read | Sys::Readv | Sys::Preadv | Sys::Writev | Sys::Pwritev => {
                 open_on(tracee.tid, fd).is_some_and(|seen| is_plain(&seen))

@@ -38,6 +38,15 @@ pub fn send_buffer(pid: i32, fd: i32) -> nix::Result<usize> {
     nix::sys::socket::getsockopt(&copy(pid, fd)?, nix::sys::socket::sockopt::SndBuf)
 }
 
+/// The abstract name that a process's socket is bound to, without its first byte; none where it has no such name (unix(7)).
+///
+/// # Errors
+/// As for [`copy`]; ENOTSOCK where it is no socket.
+pub fn abstract_name(pid: i32, fd: i32) -> nix::Result<Option<Vec<u8>>> {
+    let name: nix::sys::socket::UnixAddr = nix::sys::socket::getsockname(copy(pid, fd)?.as_raw_fd())?;
+    Ok(name.as_abstract().map(<[u8]>::to_vec))
+}
+
 /// How many bytes a process's pipe holds (F_GETPIPE_SZ in fcntl(2)).
 ///
 /// # Errors

@@ -30,8 +30,8 @@ pub(crate) fn same_without() {
     CASES.iter().for_each(|(name, cases)| same(folder.path(), name, cases));
 }
 
-/// Back and forth, fifty times or more: what the model knows needs no look whether somebody sleeps, and what
-/// is left to the kernel needs one at each call that may.
+/// Back and forth, fifty times or more: what the model knows needs no look whether somebody sleeps, and what is left to the
+/// kernel needs one at each call that may.
 pub(crate) fn no_looks() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = [
@@ -40,6 +40,8 @@ pub(crate) fn no_looks() {
         ("queues", "echo"),
         ("signalfds", "echo"),
         ("timerfds", "again_and_again"),
+        ("named", "one_by_one"),
+        ("watched", "echo"),
     ];
     for (name, case) in cases {
         let program = compiled(folder.path(), name);

@@ -297,6 +297,37 @@ error[H001]: deadlock: the child waits, and nothing can wake it
 }
 
 #[test]
+fn nobody_accepts() {
+    let mut run = Run::new();
+    let socket = run.make(MAIN, ObjectKind::Socket, "main.socket1");
+    let child = run.fork(MAIN);
+    let waits = vec![wait(child, "connect", Some(socket), &[(MAIN, None)]), wait(MAIN, "accept", Some(socket), &[])];
+    run.trace.end = RunEnd::AllBlocked { waits };
+    let verdict = task().judge(&run, family(child).missing("parent", "exit 0"));
+    check(&verdict, &[Code::H001]);
+    assert_data_eq!(
+        shown(&verdict),
+        str![[r#"
+error[H001]: all blocked: the child and the parent wait
+  --> src/main.rs
+
+   child  --> main.socket1: its backlog is full, only parent can accept -->
+              parent
+   parent --> main.socket1: no connection, only somebody outside can connect
+
+ expected: the parent exits with 0
+      saw: the child waits in connect, for somebody to accept at the socket
+           main.socket1; the parent waits in accept, for somebody to connect to
+           the socket main.socket1
+      why: only the parent has it open, to accept.
+           only somebody outside the run could wake them.
+
+"#]]
+        .raw()
+    );
+}
+
+#[test]
 fn somebody_outside_could_help() {
     let mut run = Run::new();
     let terminal = run.make(MAIN, ObjectKind::Terminal, "/dev/tty");

@@ -10,6 +10,7 @@ mod eventfds;
 mod fifos;
 mod held;
 mod locks;
+mod named;
 mod objects;
 mod pieces;
 mod pipes;
@@ -26,6 +27,7 @@ mod time;
 mod timerfds;
 #[path = "../support/traced.rs"]
 mod traced;
+mod watched;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -104,13 +106,21 @@ fn ends_well(program: &str, case: &str) {
 /// to the same trace, event for event.
 #[track_caller]
 fn twins(program: &str, case: &str) {
+    let (modelled, generic) = alike(program, case);
+    let order = |trace: &Trace| trace.events.iter().map(|event| event.thread).collect::<Vec<_>>();
+    assert!(order(&modelled) == order(&generic), "{case}: the same in another order");
+}
+
+/// The same, but who waits for bytes goes on when the schedule says so, and in the twin when they come: what each process
+/// does is the same.
+#[track_caller]
+fn alike(program: &str, case: &str) -> (Trace, Trace) {
     ends_well(program, case);
     let (modelled, generic) = (record(program, case), record(program, &format!("generic_{case}")));
     let (told, other) = (story::story(&modelled), story::story(&generic));
     let differ = told.lines().zip(other.lines()).find(|(one, other)| one != other);
     assert!(told == other, "{differ:?} in\n{told}\nand its twin:\n{other}");
-    let order = |trace: &Trace| trace.events.iter().map(|event| event.thread).collect::<Vec<_>>();
-    assert!(order(&modelled) == order(&generic), "{case}: the same in another order");
+    (modelled, generic)
 }
 
 /// The same without what was stored: addresses are the machine's own.

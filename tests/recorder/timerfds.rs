@@ -2,7 +2,7 @@
 
 use ipc_grade::trace::RunEnd;
 
-use crate::{record, twins};
+use crate::{ends_well, record, twins};
 
 macro_rules! are_told_the_same {
     ($($case:ident),* $(,)?) => {
@@ -13,18 +13,14 @@ macro_rules! are_told_the_same {
     };
 }
 
-are_told_the_same!(
-    counts,
-    in_parts,
-    reads_wait,
-    armed_anew,
-    two_read,
-    watched,
-    instances,
-    bad_addresses,
-    interrupted,
-    closed,
-);
+are_told_the_same!(counts, in_parts, reads_wait, armed_anew, watched, instances, bad_addresses, interrupted, closed,);
+
+/// Who of two reads first, the schedule says.
+#[test]
+fn two_read() {
+    ends_well("timerfds", "two_read");
+    ends_well("timerfds", "generic_two_read");
+}
 
 #[test]
 fn one_that_is_not_armed_is_a_deadlock() {

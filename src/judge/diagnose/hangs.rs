@@ -116,6 +116,8 @@ fn waits_for(scene: &Scene<'_>, wait: &Wait) -> String {
         "send" => format!("waits in send, for room in {name}"),
         "acquire" => format!("waits to acquire {name}"),
         "pause" | "sigsuspend" | "sigwait" => format!("waits in {}, for a signal", wait.call),
+        "accept" => format!("waits in accept, for somebody to connect to {}", socket(scene, wait)),
+        "connect" => format!("waits in connect, for somebody to accept at {}", socket(scene, wait)),
         "poll" => "waits in poll, for one of its descriptors".to_owned(),
         "futex" => "waits in futex, for another thread or process to wake it".to_owned(),
         "stopped" => "is stopped, for somebody to continue it".to_owned(),
@@ -123,6 +125,11 @@ fn waits_for(scene: &Scene<'_>, wait: &Wait) -> String {
         "when" => "waits for its next step".to_owned(),
         other => format!("waits in {other}"),
     }
+}
+
+/// The socket that somebody waits to connect to, or to accept at.
+fn socket(scene: &Scene<'_>, wait: &Wait) -> String {
+    wait.object.map_or_else(|| "its socket".to_owned(), |object| format!("the socket {}", scene.name(object)))
 }
 
 /// Who alone could wake this one.
@@ -143,6 +150,7 @@ fn only(scene: &Scene<'_>, wait: &Wait, who: &str) -> Option<String> {
         _ if wait.holders.is_empty() => Some(format!("nobody is left that could wake {who}.")),
         "read" => Some(format!("only {holders} {has} a write end of {name} open{}.", since(scene, &wait.holders))),
         "write" => Some(format!("only {holders} {has} a read end of {name} open{}.", since(scene, &wait.holders))),
+        "connect" => Some(format!("only {holders} {has} it open, to accept{}.", since(scene, &wait.holders))),
         "receive" | "send" => Some(format!("only {holders} {has} {name} open too{}.", since(scene, &wait.holders))),
         _ => Some(format!("only {holders} could wake {who}.")),
     }

@@ -113,6 +113,8 @@ fn told(scene: &Scene<'_>, edge: &Edge<'_>) -> WaitFor {
             }
             None => ("the end of a child".to_owned(), "no child is left".to_owned()),
         },
+        "accept" => (on("a socket"), only("no connection", "can connect", "nobody is left to connect")),
+        "connect" => (on("a socket"), only("its backlog is full", "can accept", "nobody is left to accept")),
         "receive" => (on("a queue"), only("empty", "can send", "nobody is left to send")),
         "send" => (on("a queue"), only("full", "can receive", "nobody is left to receive")),
         "acquire" | "futex" => (on("a futex"), acquire(scene, wait, &whom)),

@@ -142,6 +142,12 @@ pub(crate) fn path_at(tid: i32, folder: i32, addr: u64) -> String {
     if path.is_empty() { base } else { normal(&Path::new(&base).join(path)) }
 }
 
+/// A path of the tracee's, from its working directory: absolute, without `.` and `..`.
+pub(crate) fn path_of(tid: i32, path: &Path) -> String {
+    // An absolute path takes the folder's place.
+    normal(&Path::new(&link(format!("/proc/{tid}/cwd"))).join(path))
+}
+
 fn normal(path: &Path) -> String {
     let mut parts = PathBuf::from("/");
     for part in path.components() {

@@ -4,6 +4,7 @@
 
 mod arguments;
 pub(super) mod files;
+mod sockets;
 
 use arguments::{
     bytes, gather, length, message, messages, polled, received_descriptors, selected, signal_set, two, word,
@@ -13,6 +14,7 @@ pub(super) use arguments::{
     timespec, vectors,
 };
 use files::{file, link, mapped, path_at, pidfd_target, shared_word};
+pub(super) use sockets::{SocketName, socket_name};
 
 use crate::model::Signal;
 use crate::sys::arch::{Invocation, Sys};
@@ -273,8 +275,12 @@ pub(super) fn call(tid: i32, invocation: &Invocation, result: Option<i64>) -> Ca
         Sys::EpollWait => Call::Poll { descriptors: vec![(fd, true, false)], timed: may_time_out(tid, invocation) },
         Sys::Nanosleep => Call::Sleep { millis: arguments::millis(tid, a) },
         Sys::ClockNanosleep => Call::Sleep { millis: arguments::millis(tid, c) },
-        Sys::Connect | Sys::Bind | Sys::Listen => Call::Socket { name: name(), fd, file: None },
-        Sys::Accept => Call::Socket { name: name(), fd, file: ok.map(|fd| file(tid, fd as Fd, None)) },
+        Sys::Connect | Sys::Bind => {
+            let address = socket_name(tid, b, c).map(|name| name.to_string());
+            Call::Socket { name: name(), fd, file: None, address }
+        }
+        Sys::Listen => Call::Socket { name: name(), fd, file: None, address: None },
+        Sys::Accept => Call::Socket { name: name(), fd, file: ok.map(|fd| file(tid, fd as Fd, None)), address: None },
         Sys::Setsid | Sys::Setpgid => Call::Group { name: name() },
         Sys::Ioctl | Sys::Flock | Sys::EpollCtl | Sys::TimerfdSettime => Call::Other { name: name(), fd: Some(fd) },
         _ => Call::Other { name: name(), fd: None },

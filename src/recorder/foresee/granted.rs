@@ -127,9 +127,14 @@ impl Engine<'_> {
         came.into_iter().fold(false, |any, (tid, came)| self.promise(tid, &came) || any)
     }
 
+    /// The place of one more whose call is granted.
+    pub(super) fn next_granted(&self) -> u32 {
+        self.tracees.values().filter_map(|tracee| tracee.granted).max().map_or(0, |last| last + 1)
+    }
+
     /// A held call has been granted this, which the kernel is going to confirm. Whether it has.
     fn promise(&mut self, tid: Tid, came: &Came) -> bool {
-        let place = self.tracees.values().filter_map(|tracee| tracee.granted).max().map_or(0, |last| last + 1);
+        let place = self.next_granted();
         let Some(tracee) = self.tracee(tid) else { return false };
         let Some(call) = tracee.call else { return false };
         let (result, read) = match came {
@@ -151,19 +156,22 @@ impl Engine<'_> {
 
     /// Those whose calls were granted make them, before anybody is chosen to go on.
     pub(crate) fn hand_over(&mut self) -> Fallible<()> {
-        self.grant();
-        let granted = |(order, tracee): (&u32, &Tracee)| {
-            tracee.granted.filter(|_| tracee.state == State::Held).map(|place| (place, *order, tracee.tid))
-        };
-        let mut granted: Vec<(u32, u32, Tid)> = self.tracees.iter().filter_map(granted).collect();
-        if granted.is_empty() {
-            return Ok(());
+        loop {
+            self.grant();
+            self.grant_by_sockets();
+            let granted = |(order, tracee): (&u32, &Tracee)| {
+                tracee.granted.filter(|_| tracee.state == State::Held).map(|place| (place, *order, tracee.tid))
+            };
+            let mut granted: Vec<(u32, u32, Tid)> = self.tracees.iter().filter_map(granted).collect();
+            if granted.is_empty() {
+                return Ok(());
+            }
+            granted.sort_unstable();
+            for (.., tid) in granted {
+                self.let_in(tid)?;
+            }
+            self.settle()?;
         }
-        granted.sort_unstable();
-        for (.., tid) in granted {
-            self.let_in(tid)?;
-        }
-        self.settle()
     }
 
     /// Lets a granted call in, to its exit stop, which is taken in later.

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 
 use super::super::engine::{Engine, Fallible};
-use super::super::kernel::Answer;
+use super::super::kernel::{Answer, LetsIn};
 use super::super::tracee::{Resume, State};
 use super::super::{decode, stops};
 use super::{Ask, Way};
@@ -57,6 +57,8 @@ impl Engine<'_> {
                 Some(Ask::Send(id, _) | Ask::Receive(id, _)) => kernel.messages.models(*id),
                 Some(Ask::MqSend(fd, _) | Ask::MqReceive(fd, _)) => kernel.object_of(tracee.tid, *fd).is_some(),
                 Some(Ask::Epoll(fd)) => kernel.finds(tracee.tid, *fd) == Some(false),
+                Some(Ask::Accept(fd)) => kernel.waits_to_accept(tracee.tid, *fd).is_some(),
+                Some(Ask::Connect(to)) => kernel.lets_in(*to) != LetsIn::Unknown,
                 None => false,
             };
             if !waits {
@@ -142,10 +144,17 @@ impl Engine<'_> {
             | Sys::Sendto
             | Sys::Sendmsg
             | Sys::MqTimedsend
-            | Sys::MqTimedreceive => {
+            | Sys::MqTimedreceive
+            | Sys::Accept => {
                 self.leave_to_the_kernel(tid, &[object as Fd]);
             }
             Sys::Semtimedop | Sys::Msgsnd | Sys::Msgrcv => self.abandon_id(call.sys, object as i32),
+            Sys::Connect => {
+                self.leave_to_the_kernel(tid, &[object as Fd]);
+                if let Some(to) = self.connects_to(tid, call) {
+                    self.kernel.abandon(to);
+                }
+            }
             // It looked, and found nothing.
             Sys::EpollWait => self.note_collected(tid, call, 0),
             _ => {}

@@ -11,6 +11,7 @@ mod audit;
 mod epolls;
 mod granted;
 pub(super) mod held;
+mod named;
 mod noted;
 mod outlived;
 mod pieces;
@@ -29,7 +30,7 @@ pub(super) use transfers::spread;
 
 use super::decode;
 use super::engine::{Engine, Fallible};
-use super::kernel::{Message, Operation, Wanted};
+use super::kernel::{Message, ObjectId, Operation, Wanted};
 use crate::sys::arch::{Invocation, Sys};
 use crate::trace::raw::{Call, Fd, InnerPid, RawKind, Tid};
 
@@ -77,6 +78,10 @@ pub(super) enum Ask {
     MqReceive(Fd, usize),
     /// Something that this epoll instance is about.
     Epoll(Fd),
+    /// A connection to accept.
+    Accept(Fd),
+    /// A place among those that are going to be accepted there.
+    Connect(ObjectId),
 }
 
 impl Engine<'_> {
@@ -120,9 +125,14 @@ impl Engine<'_> {
             }
             Sys::Recvfrom | Sys::Sendto | Sys::Recvmsg => self.foresee_message(tid, call),
             // Options, and errors that are asked for and thereby gone.
-            Sys::Recvmmsg | Sys::Setsockopt | Sys::Getsockopt | Sys::Connect | Sys::Bind | Sys::Listen => {
-                Ok(self.leave_to_the_kernel(tid, &[fd]))
-            }
+            Sys::Setsockopt | Sys::Getsockopt if sockets::changes_nothing(call) => Ok(Way::Enter),
+            Sys::Recvmmsg | Sys::Setsockopt | Sys::Getsockopt => Ok(self.leave_to_the_kernel(tid, &[fd])),
+            Sys::Listen | Sys::Shutdown => self.foresee_listening(tid, call),
+            Sys::Connect => Ok(self.foresee_connect(tid, call)),
+            Sys::Unlinkat | Sys::Renameat2 => self.foresee_renaming(tid, call),
+            Sys::Accept => Ok(self.foresee_accept(tid, call)),
+            // Whether who polls a queue is woken depends on who waits there.
+            Sys::EpollCtl if !self.waiting_at_queue(tid, c as Fd).is_empty() => self.leave_queue(tid, c as Fd),
             _ => Ok(Way::Enter),
         }
     }

@@ -13,6 +13,16 @@ impl Engine<'_> {
     /// A call came back that the model had not foreseen.
     pub(crate) fn note_in_the_model(&mut self, tid: Tid, call: &Invocation, decoded: &Call, result: i64) {
         let Some((tgid, granted)) = self.tracee(tid).map(|it| (it.tgid, it.granted.take())) else { return };
+        if matches!(call.sys, Sys::Accept | Sys::Connect) && self.outlives(tid) {
+            // What it was about left the model, and what stands there now is something else.
+            if call.sys == Sys::Accept && result >= 0 {
+                self.kernel.close(tid, result as Fd);
+            }
+            return;
+        }
+        if matches!(call.sys, Sys::Bind | Sys::Listen | Sys::Connect | Sys::Accept) {
+            return self.note_named(tid, call, result);
+        }
         if granted.is_some() {
             return;
         }
@@ -84,6 +94,9 @@ impl Engine<'_> {
                 self.kernel.close(tid, number);
                 self.kernel.open(tid, number, object, (true, true), nonblocking, *cloexec);
             }
+            Call::NewDescriptor { cloexec, .. } if call.sys == Sys::Socket => {
+                self.note_socket(tid, number, call, *cloexec);
+            }
             Call::NewDescriptor { .. } | Call::MqOpen { .. } => self.kernel.close(tid, number),
             Call::SocketPair { ends: Some(ends), cloexec, .. } => {
                 let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -95,7 +108,6 @@ impl Engine<'_> {
                 }
             }
             Call::Shutdown { fd, read, write } => self.kernel.shut(tid, *fd, (*read, *write)),
-            Call::Socket { file: Some(_), .. } => self.kernel.close(tid, number),
             Call::Read { descriptors, .. } if !descriptors.is_empty() => {
                 descriptors.iter().for_each(|(fd, _)| self.kernel.close(tid, *fd));
             }

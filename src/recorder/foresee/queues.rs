@@ -31,7 +31,7 @@ impl Engine<'_> {
                 }
                 let message = Message { kind: priority as i64, bytes };
                 if answer == Answer::Waits {
-                    return self.hold(tid, call, Ask::MqSend(fd, message));
+                    return self.hold_at_queue(tid, call, Ask::MqSend(fd, message));
                 }
                 self.put_in_queue(tid, fd, message);
                 self.told_and_granted(tid, call, 0, None)
@@ -47,7 +47,7 @@ impl Engine<'_> {
             return Way::Enter;
         }
         match self.kernel.receive(tid, fd, room) {
-            Answer::Waits => self.hold(tid, call, Ask::MqReceive(fd, room)),
+            Answer::Waits => self.hold_at_queue(tid, call, Ask::MqReceive(fd, room)),
             Answer::Fails(errno) => self.told_and_granted(tid, call, -i64::from(errno as i32), None),
             Answer::Reads(_) => {
                 let first = self.kernel.queue_of(tid, fd).and_then(|queue| queue.first().cloned());
@@ -55,28 +55,42 @@ impl Engine<'_> {
                     return self.leave_to_the_kernel(tid, &[fd]);
                 };
                 self.kernel.queue_of(tid, fd).and_then(|queue| queue.receive());
-                self.kernel.changed = true;
+                self.kernel.wake_pollers(tid, fd);
                 self.told_and_granted(tid, call, first.bytes.len() as i64, Some(&first))
             }
             _ => Way::Enter,
         }
     }
 
+    /// Holds a call, but not where an epoll instance is about the queue: what is handed over to one that waits wakes
+    /// nobody who polls (pipelined_send in ipc/mqueue.c), and the kernel would not find the held one waiting.
+    fn hold_at_queue(&mut self, tid: Tid, call: &Invocation, ask: Ask) -> Way {
+        let fd = call.args[0] as Fd;
+        if self.kernel.is_watched(tid, fd) { self.leave_to_the_kernel(tid, &[fd]) } else { self.hold(tid, call, ask) }
+    }
+
     /// From now on it matters who waits there, and the kernel has to know: they go in, and the queue is not modelled any
     /// more.
     pub(super) fn leave_queue(&mut self, tid: Tid, fd: Fd) -> Fallible<Way> {
-        let queue = self.kernel.queue_of(tid, fd).is_some();
-        let Some(object) = self.kernel.object_of(tid, fd).filter(|_| queue) else { return Ok(Way::Enter) };
-        let held = self.told_to_wait(|engine, tracee| engine.awaited_queue(tracee) == Some(object));
-        self.enter_all(&held)?;
+        if self.kernel.queue_of(tid, fd).is_none() {
+            return Ok(Way::Enter);
+        }
+        let waiting = self.waiting_at_queue(tid, fd);
+        self.enter_all(&waiting)?;
         Ok(self.leave_to_the_kernel(tid, &[fd]))
     }
 
+    /// Who waits at the queue that a descriptor leads to.
+    pub(super) fn waiting_at_queue(&self, tid: Tid, fd: Fd) -> Vec<u32> {
+        let Some(object) = self.kernel.object_of(tid, fd) else { return Vec::new() };
+        self.told_to_wait(|engine, tracee| engine.awaited_queue(tracee) == Some(object))
+    }
+
     pub(super) fn put_in_queue(&mut self, tid: Tid, fd: Fd, message: Message) {
-        self.kernel.changed = true;
         if let Some(queue) = self.kernel.queue_of(tid, fd) {
             queue.send(message);
         }
+        self.kernel.wake_pollers(tid, fd);
     }
 
     /// A queue was opened, with these flags (mq_open(3)), or by its path.

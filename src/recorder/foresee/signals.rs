@@ -24,7 +24,8 @@ impl Engine<'_> {
     pub(super) fn foresee_signals(&mut self, tid: Tid, call: &Invocation) -> Way {
         let fd = call.args[0] as Fd;
         self.look_at_signals(tid);
-        let waits = self.kernel.has_signal(tid, fd) == Some(false) && !self.kernel.is_nonblocking(tid, fd);
+        let waits =
+            self.kernel.has_signal(tid, fd) == Some(false) && self.kernel.is_nonblocking(tid, fd) == Some(false);
         if waits { self.hold(tid, call, Ask::Signals(fd)) } else { Way::Enter }
     }
 

@@ -31,6 +31,16 @@ impl Engine<'_> {
     }
 }
 
+/// Whether an option says or is told what nothing here depends on: an error that is asked for is gone thereby, and names of
+/// AF_UNIX are not used again, whatever is asked for (socket(7), unix(7)).
+pub(super) fn changes_nothing(call: &Invocation) -> bool {
+    let [_, level, option, ..] = call.args.map(|arg| arg as i32);
+    match call.sys {
+        Sys::Getsockopt => (level, option) != (libc::SOL_SOCKET, libc::SO_ERROR),
+        _ => (level, option) == (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+    }
+}
+
 fn flags(call: &Invocation) -> i32 {
     match call.sys {
         Sys::Recvfrom | Sys::Sendto => call.args[3] as i32,

@@ -29,7 +29,7 @@ impl Kernel {
             Object::Counter(counter) => counter.read(&description, room),
             Object::Stream(stream) => stream.read(&description, room),
             Object::Timer(timer) => timer.read(&description, room),
-            Object::Epoll(_) | Object::Signals(_) => Answer::Unknown,
+            Object::Epoll(_) | Object::Signals(_) | Object::Socket(_) => Answer::Unknown,
         }
     }
 
@@ -43,18 +43,13 @@ impl Kernel {
             Object::Pipe(pipe) => pipe.write(&description, len),
             Object::Counter(counter) => counter.write(&description, len, value),
             Object::Stream(stream) => stream.write(&description, len),
-            Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_) => Answer::Unknown,
+            _ => Answer::Unknown,
         }
     }
 
     /// Whether a descriptor leads to a counter: what is written to it is a number.
     pub(in crate::recorder) fn counts(&self, tid: Tid, fd: Fd) -> bool {
         matches!(self.behind(tid, fd), Some((_, Object::Counter(_))))
-    }
-
-    /// O_NONBLOCK of what a descriptor leads to.
-    pub(in crate::recorder) fn is_nonblocking(&self, tid: Tid, fd: Fd) -> bool {
-        self.description(tid, fd).is_some_and(|(_, description)| description.nonblocking)
     }
 
     /// The timer that a descriptor leads to.
@@ -75,6 +70,7 @@ impl Kernel {
         match self.object(description.object)? {
             Object::Pipe(pipe) => Some(pipe.ready(description) & events),
             Object::Counter(counter) => Some(counter.ready() & events),
+            Object::Socket(socket) => Some(socket.ready() & events),
             Object::Stream(stream) => stream.ready(description, events),
             Object::Queue(queue) => Some(queue.ready() & events),
             Object::Timer(timer) => Some(timer.ready() & events),
@@ -120,7 +116,7 @@ impl Kernel {
             Some((_, Object::Counter(counter))) => counter.peek(),
             Some((description, Object::Stream(stream))) => stream.peek(description.side, room),
             Some((_, Object::Timer(timer))) => timer.peek(),
-            Some((_, Object::Queue(_) | Object::Epoll(_) | Object::Signals(_))) | None => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -148,7 +144,7 @@ impl Kernel {
                 }
             }
             Some(Object::Timer(timer)) => timer.take(),
-            Some(Object::Queue(_) | Object::Epoll(_) | Object::Signals(_)) | None => {}
+            Some(Object::Queue(_) | Object::Epoll(_) | Object::Signals(_) | Object::Socket(_)) | None => {}
         }
     }
 
@@ -176,7 +172,7 @@ impl Kernel {
                 }
                 bytes.len()
             }
-            Some(Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_)) | None => 0,
+            _ => 0,
         }
     }
 
@@ -186,7 +182,7 @@ impl Kernel {
             Some((_, Object::Pipe(pipe))) => pipe.room_for(len) == count,
             Some((_, Object::Counter(_))) => true,
             Some((_, Object::Stream(stream))) => len == count && stream.is_one_piece(len),
-            Some((_, Object::Queue(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_))) | None => false,
+            _ => false,
         }
     }
 
@@ -210,7 +206,7 @@ impl Kernel {
         }
     }
 
-    /// Whether a descriptor leads to a socket.
+    /// Whether a descriptor leads to a socket that is connected.
     pub(in crate::recorder) fn is_socket(&self, tid: Tid, fd: Fd) -> bool {
         matches!(self.behind(tid, fd), Some((_, Object::Stream(_))))
     }

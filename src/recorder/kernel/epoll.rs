@@ -6,7 +6,7 @@
 //! which order, and what is told twice of an edge, follows from the order of wake-ups alone; each object tells its own
 //! ([`Kernel::wake`]), those that change nothing too.
 //!
-//! Not known are EPOLLEXCLUSIVE, message queues, instances in other instances, and an instance that is itself polled.
+//! Not known are EPOLLEXCLUSIVE, instances in other instances, and an instance that is itself polled.
 
 use std::collections::VecDeque;
 
@@ -79,6 +79,10 @@ impl Epoll {
         list.retain(|place| interests.iter().any(|interest| interest.place == *place));
     }
 
+    fn is_about(&self, is: impl Fn(FileId) -> bool) -> bool {
+        self.interests.iter().any(|interest| is(interest.file))
+    }
+
     fn interest(&mut self, place: u64) -> Option<&mut Interest> {
         self.interests.iter_mut().find(|interest| interest.place == place)
     }
@@ -110,9 +114,9 @@ impl Kernel {
             // Of an instance that is not known nobody hears when what it is about is woken, and nobody has to.
             return;
         };
-        let about = self.description(tid, fd).filter(|(_, description)| {
-            !matches!(self.object(description.object), Some(Object::Epoll(_) | Object::Queue(_)) | None)
-        });
+        let about = self
+            .description(tid, fd)
+            .filter(|(_, description)| !matches!(self.object(description.object), Some(Object::Epoll(_)) | None));
         let Some((file, description)) = about else {
             if let Some(other) = self.epoll_of(tid, fd) {
                 self.abandon(other);
@@ -162,6 +166,22 @@ impl Kernel {
         }
     }
 
+    /// Who polls the queue that a descriptor leads to is woken, whatever for (ipc/mqueue.c).
+    pub(in crate::recorder) fn wake_pollers(&mut self, tid: Tid, fd: Fd) {
+        if let Some(object) = self.object_of(tid, fd) {
+            self.wake(object, Pollers::All, 0);
+        }
+    }
+
+    /// Whether an instance is about what a descriptor leads to.
+    pub(in crate::recorder) fn is_watched(&self, tid: Tid, fd: Fd) -> bool {
+        let Some(object) = self.object_of(tid, fd) else { return false };
+        self.epolls.iter().any(|epoll| match &self.objects[epoll.0] {
+            Some(Object::Epoll(known)) => known.is_about(|file| self.files.file(file).object == object),
+            _ => false,
+        })
+    }
+
     /// The open file description is nobody's any more.
     pub(super) fn forget_interests(&mut self, file: FileId) {
         for at in 0..self.epolls.len() {
@@ -176,7 +196,7 @@ impl Kernel {
         for at in 0..self.epolls.len() {
             let epoll = self.epolls[at];
             let Some(Object::Epoll(known)) = &self.objects[epoll.0] else { continue };
-            if known.interests.iter().any(|interest| self.files.file(interest.file).object == object) {
+            if known.is_about(|file| self.files.file(file).object == object) {
                 self.objects[epoll.0] = None;
             }
         }

@@ -19,6 +19,7 @@ mod pipe;
 mod queue;
 mod semaphores;
 mod signals;
+mod socket;
 mod stream;
 mod timer;
 
@@ -35,6 +36,8 @@ pub(super) use pipe::{PAGE, Pipe};
 pub(super) use queue::Queue;
 pub(super) use semaphores::{Operation, Outcome, Semaphores, Waiting as WaitingForSet};
 use signals::Signals;
+use socket::Socket;
+pub(super) use socket::{LetsIn, Name};
 use stream::Stream;
 use timer::Timer;
 
@@ -56,7 +59,9 @@ pub(super) enum Object {
     Counter(Counter),
     /// An epoll instance.
     Epoll(Epoll),
-    /// A socket pair.
+    /// A socket that is not connected.
+    Socket(Socket),
+    /// Two sockets that are connected.
     Stream(Stream),
     /// A timerfd.
     Timer(Timer),
@@ -108,6 +113,8 @@ pub(super) struct Kernel {
     epolls: Vec<ObjectId>,
     /// Signals that were pending for a thread when it was looked at.
     pending: HashMap<Tid, u64>,
+    /// What sockets were bound to, of those too that are not modelled.
+    names: HashMap<Name, ObjectId>,
     pub(super) children: Children,
     /// System V semaphores, to which no descriptors lead.
     pub(super) semaphores: Semaphores,
@@ -377,13 +384,8 @@ impl Kernel {
                     _ => {}
                 }
             }
-            Some(Object::Stream(stream)) => {
-                if stream.released(description.side) {
-                    self.wake(object, Pollers::Side(1 - description.side), 0);
-                } else {
-                    self.abandon(object);
-                }
-            }
+            Some(Object::Stream(_)) => self.released_side(object, description.side, false),
+            Some(Object::Socket(_)) => self.released_socket(object),
             // Nothing leads to it any more.
             Some(Object::Counter(_) | Object::Epoll(_) | Object::Timer(_) | Object::Signals(_)) => self.abandon(object),
             // What is in it stays, for whoever opens it by its name (mq_overview(7)).
@@ -394,8 +396,9 @@ impl Kernel {
     /// The object is not modelled any more.
     pub(super) fn abandon(&mut self, object: ObjectId) {
         self.changed = true;
-        self.objects[object.0] = None;
+        let left = self.objects[object.0].take();
         self.abandon_instances(object);
+        self.abandon_waiting(left);
     }
 
     /// Nothing is modelled any more of what there is.

@@ -1,4 +1,4 @@
-//! The two sides of a socket pair of AF_UNIX that is a stream (unix(7), net/unix/af_unix.c).
+//! Two connected sockets of AF_UNIX that are a stream, a pair or by a name (unix(7), net/unix/af_unix.c).
 //!
 //! How much a side may send before it waits is counted in the kernel's own memory, which differs from version to version:
 //! here it is known between two bounds, and what lies between them is the kernel's to say.
@@ -170,13 +170,13 @@ impl Stream {
         other.ended |= write;
     }
 
-    /// A side has no descriptors any more. Whether the other has some.
-    pub(super) fn released(&mut self, side: usize) -> bool {
+    /// A side has no descriptors any more, or nobody has accepted it, and nobody will. Whether the other has some.
+    pub(super) fn released(&mut self, side: usize, unaccepted: bool) -> bool {
         let unread = std::mem::take(&mut self.sides[side]);
         self.sides[side].closed = true;
         let other = &mut self.sides[1 - side];
         (other.ended, other.mute) = (true, true);
-        other.reset |= !unread.bytes.is_empty();
+        other.reset |= unaccepted || !unread.bytes.is_empty();
         !other.closed
     }
 }

@@ -154,6 +154,11 @@ impl Namer {
             Call::Socket { name, file: Some(file), .. } if name.starts_with("accept") => {
                 self.accepted(thread, number, file);
             }
+            Call::Socket { name, fd, address: Some(address), .. } if name == "bind" => {
+                if let Some(slot) = self.slot(thread, *fd) {
+                    self.objects.bound(address, self.files.file(slot.file).about);
+                }
+            }
             Call::Group { name } => {
                 self.emit(thread, Verb::Call { name: name.clone() }, Vec::new());
             }

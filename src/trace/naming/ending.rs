@@ -143,6 +143,10 @@ impl Namer {
                 ("poll", object, if *timed { Wakers::Outside } else { wakers })
             }
             Call::Sleep { .. } => ("sleep", None, Wakers::Outside),
+            // Somebody has to accept: who has the socket of that name open.
+            Call::Socket { name, address: Some(address), .. } if name == "connect" => {
+                ("connect", self.objects.at_address(address), Wakers::Readers)
+            }
             Call::Socket { name, fd, .. } => (name.as_str(), reads(*fd), Wakers::Outside),
             // A peer's step, which the recorder holds until its facts are true.
             Call::Other { name, .. } if name == "when" => ("when", None, Wakers::Anybody),

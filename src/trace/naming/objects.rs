@@ -112,6 +112,8 @@ pub(super) struct Objects {
     by_identity: HashMap<(FileKind, u64, u64), ObjectId>,
     /// By a socket's identity what it writes and what it reads.
     sockets: HashMap<(u64, u64), (ObjectId, ObjectId)>,
+    /// What sockets were bound to.
+    addresses: HashMap<String, ObjectId>,
     links: HashMap<String, Link>,
     sysv: HashMap<(SysvFamily, i32), ObjectId>,
     /// Semaphores of a System V set beyond the first.
@@ -216,6 +218,16 @@ impl Objects {
     /// Gives a socket its two directions.
     pub(super) fn identify_socket(&mut self, file: &RawFile, writes: ObjectId, reads: ObjectId) {
         self.sockets.insert((file.dev, file.ino), (writes, reads));
+    }
+
+    /// A socket was bound to this name.
+    pub(super) fn bound(&mut self, address: &str, object: ObjectId) {
+        self.addresses.insert(address.to_owned(), object);
+    }
+
+    /// The socket that was last bound to this name.
+    pub(super) fn at_address(&self, address: &str) -> Option<ObjectId> {
+        self.addresses.get(address).copied()
     }
 
     /// What a socket writes and what it reads.

@@ -386,6 +386,9 @@ pub enum Call {
         fd: Fd,
         /// accept: what the new descriptor is.
         file: Option<RawFile>,
+        /// connect, bind: the name in the address, an absolute path or `@` and an abstract name (unix(7)).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
     },
     /// setsid, setpgid.
     Group {
