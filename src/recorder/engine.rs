@@ -98,8 +98,8 @@ pub(super) struct Engine<'a> {
     pub(super) deaths: bool,
     /// How many signals were sent, and processes ended, so far.
     pub(super) signals: u64,
-    /// The same when those who wait for them were last looked at.
-    pub(super) looked_at_signals: u64,
+    /// The same when those who wait for them were last looked at; none where others may have come since.
+    pub(super) looked_at_signals: Option<u64>,
     /// How children ended, by their own view of their ids: what wait(2) tells those who do not ask.
     pub(super) endings: HashMap<InnerPid, Ending>,
     /// Polls in a row that found nothing.
@@ -170,7 +170,7 @@ impl<'a> Engine<'a> {
             socket_timeouts: HashMap::new(),
             deaths: false,
             signals: 0,
-            looked_at_signals: 0,
+            looked_at_signals: None,
             endings: HashMap::new(),
             polls: 0,
             steps: 0,

@@ -60,6 +60,8 @@ pub(super) struct Timer {
     interval: Duration,
     /// How often it went off since it was last heard: a timerfd's count, a signal's overruns.
     pub(super) unheard: u64,
+    /// A timerfd that has expired is started anew when it is looked at, and wakes again (fs/timerfd.c).
+    restarted: bool,
     /// The overruns that its last delivered signal told.
     pub(super) overrun: u64,
 }
@@ -67,7 +69,23 @@ pub(super) struct Timer {
 impl Timer {
     /// One that is not armed.
     pub(super) fn new(tells: Tells, clock: libc::clockid_t) -> Self {
-        Self { tells, clock, at: None, interval: Duration::ZERO, unheard: 0, overrun: 0 }
+        Self { tells, clock, at: None, interval: Duration::ZERO, unheard: 0, restarted: false, overrun: 0 }
+    }
+
+    /// How often it has expired since this was asked last.
+    pub(super) fn hear(&mut self) -> u64 {
+        self.restarted = false;
+        std::mem::take(&mut self.unheard)
+    }
+
+    /// timerfd_gettime(2).
+    pub(super) fn looked_at(&mut self) {
+        self.restarted = self.unheard > 0 && !self.interval.is_zero();
+    }
+
+    /// Whether whoever waits for its descriptor is woken by its next expiration.
+    pub(super) fn wakes(&self) -> bool {
+        self.unheard == 0 || self.restarted
     }
 
     /// How long until it goes off, and its interval; zero where it is not armed.
@@ -110,7 +128,7 @@ impl TimerList {
     /// Arms a timer to go off then, and every so often afterwards; disarms it where there is no time.
     pub(super) fn arm(&mut self, id: TimerId, at: Option<Duration>, interval: Duration) {
         if let Some(timer) = self.timers.get_mut(&id) {
-            (timer.at, timer.interval, timer.unheard) = (at, interval, 0);
+            (timer.at, timer.interval, timer.unheard, timer.restarted) = (at, interval, 0, false);
         }
     }
 
@@ -128,6 +146,7 @@ impl TimerList {
             timer.at = None;
             return 1;
         }
+        timer.restarted = false;
         let times = late.as_nanos() / timer.interval.as_nanos() + 1;
         let (times, nanos) = (times as u64, timer.interval.as_nanos().saturating_mul(times));
         timer.at = timer.at.map(|at| at.saturating_add(duration(nanos)));

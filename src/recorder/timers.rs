@@ -88,7 +88,11 @@ impl Engine<'_> {
             }
             Sys::TimerfdGettime => {
                 let id = self.descriptor(tid, a as Fd, true);
-                id.map(|id| self.show(tid, id, b, Unit::Nanos))
+                let shown = id.map(|id| self.show(tid, id, b, Unit::Nanos));
+                if let Some(timer) = id.and_then(|id| self.timers.get_mut(id)) {
+                    timer.looked_at();
+                }
+                shown
             }
             Sys::Read | Sys::Readv => self.read_descriptor(tid, call),
             _ => None,
@@ -110,7 +114,7 @@ impl Engine<'_> {
             Sys::Read | Sys::Readv if heard && !self.timer_descriptors.is_empty() => {
                 let timer = self.descriptor(tid, call.args[0] as Fd, false);
                 if let Some(timer) = timer.and_then(|id| self.timers.get_mut(id)) {
-                    timer.unheard = 0;
+                    timer.hear();
                 }
             }
             _ => {}
@@ -261,7 +265,7 @@ impl Engine<'_> {
         if let TimerId::Descriptor(index) = id {
             let _ = timer_descriptor::disarm(&self.timer_descriptors[index].own);
         }
-        self.timers.get_mut(id).map_or(0, |timer| std::mem::take(&mut timer.unheard))
+        self.timers.get_mut(id).map_or(0, Timer::hear)
     }
 
     /// A read of a modelled timerfd takes what it counted. Where that is more than the kernel's own has, it is taken away
@@ -272,7 +276,7 @@ impl Engine<'_> {
         let Some(id) = index.map(TimerId::Descriptor) else { return false };
         let Some(timer) = self.timers.get_mut(id) else { return false };
         if timer.unheard < 2 {
-            timer.unheard = 0;
+            timer.hear();
             return false;
         }
         self.hear(id);
@@ -287,7 +291,7 @@ impl Engine<'_> {
                 let set = |field: &str| decode::status_signals(thread.unwrap_or(process), field).contains(&signal);
                 !(set("SigIgn") || set("SigPnd") || thread.is_none() && set("ShdPnd"))
             }
-            _ => timer.unheard == 0,
+            _ => timer.wakes(),
         }
     }
 
@@ -308,7 +312,7 @@ impl Engine<'_> {
         if let TimerId::Descriptor(index) = id
             && let Some(object) = self.timer_descriptors[index].object
         {
-            self.kernel.expired(object, times);
+            self.kernel.expired(object, times, heard);
         }
         if !heard {
             return Ok(());

@@ -13,7 +13,17 @@ macro_rules! are_told_the_same {
     };
 }
 
-are_told_the_same!(what_is_there, reads_wait, of_an_alarm, of_a_thread, watched, instances, interrupted,);
+are_told_the_same!(
+    what_is_there,
+    reads_wait,
+    of_an_alarm,
+    of_a_thread,
+    watched,
+    instances,
+    interrupted,
+    of_a_stopped_child,
+    twice,
+);
 
 /// Who of two takes it, the schedule says.
 #[test]

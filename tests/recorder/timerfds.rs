@@ -13,7 +13,18 @@ macro_rules! are_told_the_same {
     };
 }
 
-are_told_the_same!(counts, in_parts, reads_wait, armed_anew, watched, instances, bad_addresses, interrupted, closed,);
+are_told_the_same!(
+    counts,
+    in_parts,
+    reads_wait,
+    armed_anew,
+    watched,
+    instances,
+    bad_addresses,
+    interrupted,
+    closed,
+    kept_over_exec,
+);
 
 /// Who of two reads first, the schedule says.
 #[test]

@@ -166,6 +166,7 @@ impl Engine<'_> {
         if let Some(tgid) = self.tracee(tid).map(|tracee| tracee.tgid) {
             self.kernel.children.changed(tgid);
             self.kernel.changed = true;
+            self.looked_at_signals = None;
         }
     }
 

@@ -41,7 +41,7 @@ impl Engine<'_> {
 
     /// The same for all whose held calls are about signals, where some were sent since the last time.
     pub(super) fn look_at_waiters(&mut self) {
-        if std::mem::replace(&mut self.looked_at_signals, self.signals) == self.signals {
+        if self.looked_at_signals.replace(self.signals) == Some(self.signals) {
             return;
         }
         let kernel = &self.kernel;

@@ -212,6 +212,34 @@ static void of_a_queue(void) {
     ends_well(child);
 }
 
+/* A child that is stopped and goes on is told of too. */
+static void of_a_stopped_child(void) {
+    int fd = takes(SIGCHLD, SIGUSR1, 0), status, child = must(fork());
+    if (child == 0) {
+        until_all_wait();
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    SAME(taken(fd), SIGCHLD);
+    SAME(waitpid(child, &status, WUNTRACED), child);
+    SAME(WIFSTOPPED(status), 1);
+    must(kill(child, SIGCONT));
+    SAME(taken(fd), SIGCHLD);
+    ends_well(child);
+}
+
+/* One that is pending for the thread and for its process is there twice. */
+static void twice(void) {
+    int fd = takes(SIGUSR1, SIGUSR2, 0);
+    must(kill(getpid(), SIGUSR1));
+    must(pthread_kill(pthread_self(), SIGUSR1));
+    SAME(events_of(fd), POLLIN);
+    SAME(taken(fd), SIGUSR1);
+    SAME(events_of(fd), POLLIN);
+    SAME(taken(fd), SIGUSR1);
+    SAME(events_of(fd), 0);
+}
+
 static void echo(void) {
     int fd = takes(SIGUSR1, SIGUSR2, 0), parent = getpid(), child = must(fork());
     for (int i = 0; i < 150; i++) {
@@ -226,4 +254,4 @@ static void echo(void) {
 static void never(void) { taken(takes(SIGUSR1, SIGUSR2, 0)); }
 
 RUN_BOTH(CASE(what_is_there), CASE(reads_wait), CASE(of_an_alarm), CASE(of_a_thread), CASE(two_wait), CASE(watched),
-         CASE(instances), CASE(interrupted), CASE(of_a_queue), CASE(echo), CASE(never))
+         CASE(instances), CASE(interrupted), CASE(of_a_queue), CASE(of_a_stopped_child), CASE(twice), CASE(echo), CASE(never))

@@ -177,6 +177,23 @@ static void instances(void) {
     SAME(taken(copy), 2);
     SAME(epoll_wait(epoll, got, 4, 0), 0);
     SAME(epoll_wait(epoll, got, 4, -1), 2);
+    /* Nor before it is looked at. */
+    struct itimerspec left;
+    must(timerfd_gettime(fd, &left));
+    SAME(epoll_wait(epoll, got, 4, 0), 1);
+    passes(HOUR);
+    SAME(epoll_wait(epoll, got, 4, 0), 2);
+    passes(HOUR);
+    SAME(epoll_wait(epoll, got, 4, 0), 1);
+    SAME(taken(fd), 3);
+    edge.events |= EPOLLONESHOT;
+    must(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL));
+    must(epoll_ctl(epoll, EPOLL_CTL_MOD, copy, &edge));
+    SAME(epoll_wait(epoll, got, 4, -1), 1);
+    SAME(taken(fd), 1);
+    SAME(epoll_wait(epoll, got, 4, HOUR * 2000), 0);
+    must(epoll_ctl(epoll, EPOLL_CTL_MOD, copy, &edge));
+    SAME(epoll_wait(epoll, got, 4, -1), 1);
     arm(fd, 0, 0);
     SAME(epoll_wait(epoll, got, 4, HOUR * 1000), 0);
 }
@@ -238,7 +255,23 @@ static void again_and_again(void) {
     for (int i = 0; i < 300; i++) SAME(taken(fd), 1);
 }
 
+/* The program that comes after has it, armed, unless it is close-on-exec. */
+static void kept_over_exec(void) {
+    int fd = a_timer(0), gone = a_timer(TFD_CLOEXEC);
+    arm(fd, HOUR, HOUR);
+    SAME(dup2(fd, 20), 20);
+    SAME(dup3(gone, 21, O_CLOEXEC), 21);
+    execl("/proc/self/exe", "timerfds", generic ? "generic_after_exec" : "after_exec", NULL);
+}
+
+static void after_exec(void) {
+    FAILS(read(21, &(uint64_t){0}, 8), EBADF);
+    SAME(taken(20), 1);
+    passes(2 * HOUR);
+    SAME(taken(20), 2);
+}
+
 static void never(void) { taken(a_timer(0)); }
 
 RUN_BOTH(CASE(counts), CASE(in_parts), CASE(reads_wait), CASE(armed_anew), CASE(two_read), CASE(watched), CASE(instances),
-         CASE(bad_addresses), CASE(interrupted), CASE(closed), CASE(again_and_again), CASE(never))
+         CASE(bad_addresses), CASE(interrupted), CASE(closed), CASE(again_and_again), CASE(kept_over_exec), CASE(after_exec), CASE(never))
